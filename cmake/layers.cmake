@@ -1,0 +1,45 @@
+# The module order: what each module may include. This list sets the link dependencies and feeds
+# CheckLayers.cmake (test lint.layers), so that a wrong include fails with file, module and offender.
+set(QTOOL_MODULES
+  support tensor container ir quant data model onnxio ops exec calib eval exporters passes pipeline cli)
+
+set(QTOOL_DEPS_support)
+set(QTOOL_DEPS_tensor support)
+set(QTOOL_DEPS_container support)
+set(QTOOL_DEPS_ir tensor)
+set(QTOOL_DEPS_quant tensor)
+set(QTOOL_DEPS_data tensor)
+set(QTOOL_DEPS_model ir quant)
+set(QTOOL_DEPS_onnxio ir)
+set(QTOOL_DEPS_ops ir quant)
+set(QTOOL_DEPS_exec ops model)
+set(QTOOL_DEPS_calib exec data)
+set(QTOOL_DEPS_eval exec data)
+set(QTOOL_DEPS_exporters model container onnxio ops)
+set(QTOOL_DEPS_passes calib eval)
+set(QTOOL_DEPS_pipeline passes exporters onnxio)
+set(QTOOL_DEPS_cli pipeline)
+
+# Third-party libraries are fenced too: only these modules may see them.
+set(QTOOL_EXTERNAL_support fmt::fmt Threads::Threads OpenSSL::Crypto)
+set(QTOOL_EXTERNAL_tensor Eigen3::Eigen)
+set(QTOOL_EXTERNAL_container PkgConfig::libzip flatbuffers_headers)
+set(QTOOL_EXTERNAL_data JPEG::JPEG PNG::PNG PkgConfig::libzip nlohmann_json::nlohmann_json)
+set(QTOOL_EXTERNAL_onnxio qtool_onnx)
+set(QTOOL_EXTERNAL_exec qtool_dnnl)
+set(QTOOL_EXTERNAL_eval nlohmann_json::nlohmann_json)
+set(QTOOL_EXTERNAL_exporters nlohmann_json::nlohmann_json)
+set(QTOOL_EXTERNAL_pipeline nlohmann_json::nlohmann_json)
+set(QTOOL_EXTERNAL_cli CLI11::CLI11 spdlog::spdlog nlohmann_json::nlohmann_json)
+
+# header prefix -> modules that may include it
+set(QTOOL_FENCE_onnx/ onnxio)
+set(QTOOL_FENCE_google/protobuf onnxio)
+set(QTOOL_FENCE_dnnl exec)
+set(QTOOL_FENCE_oneapi/dnnl exec)
+set(QTOOL_FENCE_CLI/ cli)
+set(QTOOL_FENCE_spdlog/ cli)
+set(QTOOL_FENCE_flatbuffers/ container)
+set(QTOOL_FENCE_zip.h container data)
+set(QTOOL_FENCE_nlohmann/ data eval exporters pipeline cli)
+set(QTOOL_FENCES onnx/ google/protobuf dnnl oneapi/dnnl CLI/ spdlog/ flatbuffers/ zip.h nlohmann/)
