@@ -7,7 +7,6 @@ graphs hold the patterns on which plain 8-bit quantization is known to fail.
 """
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 
 REG_MAX = 16
 
