@@ -1,0 +1,18 @@
+#include "qtool/onnxio/tensor_file.h"
+
+#include <onnx/onnx_pb.h>
+
+#include "protobuf_file.h"
+#include "tensor_reader.h"
+
+namespace qtool::onnxio {
+
+NamedTensor read_tensor_proto(const std::filesystem::path& path) {
+  return with_file_context(path, [&]() -> NamedTensor {
+    onnx::TensorProto proto;
+    parse_file(path, "a tensor in protobuf form", proto, [](const onnx::TensorProto& t) { return t.has_data_type(); });
+    return {proto.name(), TensorReader(path.parent_path()).read(proto)};
+  });
+}
+
+}  // namespace qtool::onnxio
