@@ -66,7 +66,8 @@ onnxio::NamedTensor read_data(const fs::path& path) {
 }
 
 onnxio::ImportedModel import_case(const fs::path& path, const std::vector<onnxio::NamedTensor>* inputs) {
-  onnxio::ImportOptions options;
+  // The tool refuses whole models of operator sets below 7; here every operator is asked for its own oldest version.
+  onnxio::ImportOptions options{.oldest_opset = 1};
   for (size_t i = 0; inputs != nullptr && i < inputs->size(); ++i) {
     options.input_shapes[(*inputs)[i].name] = (*inputs)[i].tensor.shape().dims();
   }
