@@ -1,6 +1,6 @@
 // Uncompressed BMP: 24 and 32 bit, and palettes of 1, 4 and 8 bit.
-// Layout: 14-byte file header, DIB header (12 bytes of OS/2, or 40 and more), optional masks, palette, rows padded
-// to 4 bytes, bottom row first unless the height is negative.
+// Layout: 14-byte file header, DIB header (12 bytes of OS/2, or 40 and more), optional masks,
+// palette, rows padded to 4 bytes, bottom row first unless the height is negative.
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -23,7 +23,8 @@ class LittleEndianReader {
  public:
   explicit LittleEndianReader(std::span<const std::byte> bytes) : bytes_(bytes) {}
   [[nodiscard]] uint32_t u8(size_t at) const {
-    if (at >= bytes_.size()) throw_bad_image("truncated BMP: the file ends inside its header or palette");
+    if (at >= bytes_.size())
+      throw_bad_image("truncated BMP: the file ends inside its header or palette");
     return static_cast<uint32_t>(bytes_[at]);
   }
   [[nodiscard]] uint32_t u16(size_t at) const { return u8(at) | u8(at + 1) << 8; }
@@ -48,8 +49,10 @@ struct BmpHeader {
 
 // Only masks that select whole bytes; others do not occur at 32 bit in practice.
 uint32_t byte_of_mask(uint32_t mask) {
-  if (std::popcount(mask) != 8 || std::countr_zero(mask) % 8 != 0 || std::rotr(mask, std::countr_zero(mask)) != 0xFF) {
-    throw_bad_image(format("BMP with colour mask {:#010x}; only masks of whole bytes are supported", mask));
+  if (std::popcount(mask) != 8 || std::countr_zero(mask) % 8 != 0 ||
+      std::rotr(mask, std::countr_zero(mask)) != 0xFF) {
+    throw_bad_image(
+        format("BMP with colour mask {:#010x}; only masks of whole bytes are supported", mask));
   }
   return static_cast<uint32_t>(std::countr_zero(mask)) / 8;
 }
@@ -58,7 +61,8 @@ void read_compression(const LittleEndianReader& in, BmpHeader& header) {
   const uint32_t compression = in.u32(30);
   if (compression == kUncompressed) return;
   if (compression != kBitFields || header.bits_per_pixel != 32) {
-    throw_bad_image(format("BMP with compression {} is not supported; save it uncompressed", compression));
+    throw_bad_image(
+        format("BMP with compression {} is not supported; save it uncompressed", compression));
   }
   for (size_t c = 0; c < 3; ++c) header.byte_of_channel[c] = byte_of_mask(in.u32(54 + 4 * c));
 }
@@ -93,7 +97,8 @@ using Palette = std::vector<std::array<uint8_t, 3>>;
 Palette read_palette(const LittleEndianReader& in, const BmpHeader& header) {
   const size_t most = size_t{1} << header.bits_per_pixel;
   const size_t count = header.palette_entries == 0 ? most : header.palette_entries;
-  if (count > most) throw_bad_image(format("damaged BMP: {} colours at {} bit", count, header.bits_per_pixel));
+  if (count > most)
+    throw_bad_image(format("damaged BMP: {} colours at {} bit", count, header.bits_per_pixel));
   Palette palette(most, {0, 0, 0});
   for (size_t i = 0; i < count; ++i) {
     const size_t at = header.palette_offset + i * header.palette_entry_bytes;
@@ -102,7 +107,8 @@ Palette read_palette(const LittleEndianReader& in, const BmpHeader& header) {
   return palette;
 }
 
-void unpack_palette_row(const std::byte* source, uint32_t bits, const Palette& palette, Image& image, int y) {
+void unpack_palette_row(const std::byte* source, uint32_t bits, const Palette& palette,
+                        Image& image, int y) {
   const uint32_t mask = (1u << bits) - 1;
   uint8_t* target = image.row(y);
   for (int x = 0; x < image.width; ++x, target += 3) {
@@ -116,7 +122,8 @@ void unpack_direct_row(const std::byte* source, const BmpHeader& header, Image& 
   const size_t step = header.bits_per_pixel / 8;
   uint8_t* target = image.row(y);
   for (int x = 0; x < image.width; ++x, source += step, target += 3) {
-    for (size_t c = 0; c < 3; ++c) target[c] = static_cast<uint8_t>(source[header.byte_of_channel[c]]);
+    for (size_t c = 0; c < 3; ++c)
+      target[c] = static_cast<uint8_t>(source[header.byte_of_channel[c]]);
   }
 }
 
@@ -128,13 +135,15 @@ Image decode_bmp(std::span<const std::byte> bytes) {
   const uint32_t bits = header.bits_per_pixel;
   const bool has_palette = bits == 1 || bits == 4 || bits == 8;
   if (!has_palette && bits != 24 && bits != 32) {
-    throw_bad_image(format("BMP with {} bits a pixel is not supported (1, 4, 8, 24 and 32 are)", bits));
+    throw_bad_image(
+        format("BMP with {} bits a pixel is not supported (1, 4, 8, 24 and 32 are)", bits));
   }
   const size_t stride = (static_cast<size_t>(header.width) * bits + 31) / 32 * 4;
   const size_t needed = stride * static_cast<size_t>(header.height);
   if (header.pixel_offset > bytes.size() || bytes.size() - header.pixel_offset < needed) {
-    throw_bad_image(format("truncated BMP: {}x{} pixels need {} bytes after offset {}, the file has {} in all",
-                           header.width, header.height, needed, header.pixel_offset, bytes.size()));
+    throw_bad_image(
+        format("truncated BMP: {}x{} pixels need {} bytes after offset {}, the file has {} in all",
+               header.width, header.height, needed, header.pixel_offset, bytes.size()));
   }
   const Palette palette = has_palette ? read_palette(in, header) : Palette{};
   Image image = blank_image(static_cast<int>(header.width), static_cast<int>(header.height), 3);

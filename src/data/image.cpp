@@ -31,8 +31,9 @@ Image decode_by_magic(std::span<const std::byte> bytes) {
   if (starts_with(bytes, "\x89PNG\r\n\x1A\n")) return decode_png(bytes);
   if (starts_with(bytes, "BM")) return decode_bmp(bytes);
   if (bytes.empty()) throw_bad_image("the image file is empty");
-  throw_bad_image(format("not an image that can be read: expected JPEG, PNG or BMP, the file begins with {}",
-                         first_bytes_in_hex(bytes)));
+  throw_bad_image(
+      format("not an image that can be read: expected JPEG, PNG or BMP, the file begins with {}",
+             first_bytes_in_hex(bytes)));
 }
 
 }  // namespace
@@ -41,7 +42,8 @@ void throw_bad_image(const std::string& message) { throw Error(ErrorCode::kInval
 
 void check_image_size(int64_t width, int64_t height) {
   if (width <= 0 || height <= 0 || width > kMaxImagePixels / height) {
-    throw_bad_image(format("the image header says {}x{} pixels, which cannot be right", width, height));
+    throw_bad_image(
+        format("the image header says {}x{} pixels, which cannot be right", width, height));
   }
 }
 
@@ -60,7 +62,9 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name) {
   }
 }
 
-Image read_image(const std::filesystem::path& path) { return decode_image(read_file(path), path.string()); }
+Image read_image(const std::filesystem::path& path) {
+  return decode_image(read_file(path), path.string());
+}
 
 Image to_luma(const Image& rgb) {
   if (rgb.channels == 1) return rgb;
@@ -69,7 +73,8 @@ Image to_luma(const Image& rgb) {
   Image luma = blank_image(rgb.width, rgb.height, 1);
   const uint8_t* source = rgb.pixels.data();
   for (uint8_t& level : luma.pixels) {
-    level = static_cast<uint8_t>((source[0] * kRed + source[1] * kGreen + source[2] * kBlue + kHalf) >> 16);
+    level = static_cast<uint8_t>(
+        (source[0] * kRed + source[1] * kGreen + source[2] * kBlue + kHalf) >> 16);
     source += 3;
   }
   return luma;

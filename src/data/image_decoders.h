@@ -1,5 +1,5 @@
-// The decoders behind decode_image, one a file format. All throw Error(kInvalidData) without a file name;
-// decode_image adds it.
+// The decoders behind decode_image, one a file format. All throw Error(kInvalidData) without a file
+// name; decode_image adds it.
 #pragma once
 
 #include <cstddef>

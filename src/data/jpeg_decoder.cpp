@@ -1,5 +1,5 @@
-// JPEG through libjpeg. Its defaults (accurate integer DCT, fancy chroma upsampling) are also Pillow's, so the
-// pixels are equal.
+// JPEG through libjpeg. Its defaults (accurate integer DCT, fancy chroma upsampling) are also
+// Pillow's, so the pixels are equal.
 #include <csetjmp>
 #include <cstdio>  // jpeglib.h needs FILE
 
@@ -13,8 +13,8 @@ namespace qtool::data {
 
 namespace {
 
-// libjpeg reports failure through a callback that must not return; throwing through its C frames is not
-// allowed, so it jumps back to decode_into(), which holds no object with a destructor.
+// libjpeg reports failure through a callback that must not return; throwing through its C frames is
+// not allowed, so it jumps back to decode_into(), which holds no object with a destructor.
 struct JpegErrors {
   jpeg_error_mgr base;  // first member: libjpeg hands its address back
   std::jmp_buf escape;
@@ -27,7 +27,8 @@ struct JpegErrors {
   std::longjmp(errors->escape, 1);
 }
 
-// libjpeg pads missing data with grey and only warns. A calibration set must not contain such pictures.
+// libjpeg pads missing data with grey and only warns. A calibration set must not contain such
+// pictures.
 void stop_on_truncation(j_common_ptr info, int level) {
   if (level >= 0) return;  // trace messages
   ++info->err->num_warnings;
@@ -110,8 +111,8 @@ uint8_t multiply_levels(int a, int b) {
   return static_cast<uint8_t>(((product >> 8) + product) >> 8);
 }
 
-// CMYK JPEG files store inverted ink (Adobe's convention, which Pillow assumes for all of them): the stored
-// level is 255 - ink, so R = (1 - C)(1 - K) is a plain product of stored levels.
+// CMYK JPEG files store inverted ink (Adobe's convention, which Pillow assumes for all of them):
+// the stored level is 255 - ink, so R = (1 - C)(1 - K) is a plain product of stored levels.
 Image inverted_cmyk_to_rgb(const Image& cmyk) {
   Image rgb = blank_image(cmyk.width, cmyk.height, 3);
   const uint8_t* source = cmyk.pixels.data();

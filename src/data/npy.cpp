@@ -12,8 +12,10 @@ namespace qtool::data {
 
 namespace {
 
-// Fortran order: the first index runs fastest. Walks the target in C order, stepping through the source.
-void copy_fortran_order(const std::byte* source, const Shape& shape, size_t element_bytes, std::byte* target) {
+// Fortran order: the first index runs fastest. Walks the target in C order, stepping through the
+// source.
+void copy_fortran_order(const std::byte* source, const Shape& shape, size_t element_bytes,
+                        std::byte* target) {
   const size_t rank = shape.rank();
   std::vector<int64_t> stride(rank, 1), index(rank, 0);
   for (size_t i = 1; i < rank; ++i) stride[i] = stride[i - 1] * shape[i - 1];
@@ -35,10 +37,12 @@ Tensor parse(std::span<const std::byte> bytes) {
   const std::span<const std::byte> elements = bytes.subspan(header.size_bytes);
   const auto& [dtype, shape] = header.type;
   size_t wanted = dtype_size_bytes(dtype);
-  for (const int64_t dim : shape) wanted *= static_cast<size_t>(dim);  // checked by parse_npy_header
+  for (const int64_t dim : shape)
+    wanted *= static_cast<size_t>(dim);  // checked by parse_npy_header
   if (elements.size() != wanted) {
-    throw Error(ErrorCode::kInvalidData, format("damaged .npy: shape {} of {} needs {} bytes, the file holds {}",
-                                                shape.text(), dtype_name(dtype), wanted, elements.size()));
+    throw Error(ErrorCode::kInvalidData,
+                format("damaged .npy: shape {} of {} needs {} bytes, the file holds {}",
+                       shape.text(), dtype_name(dtype), wanted, elements.size()));
   }
   Tensor result(dtype, shape);
   auto* target = static_cast<std::byte*>(result.mutable_raw());
@@ -49,7 +53,8 @@ Tensor parse(std::span<const std::byte> bytes) {
     std::memcpy(target, elements.data(), wanted);
   }
   if (dtype == DType::kBool) {  // any other byte than 0 and 1 in a C++ bool is undefined behaviour
-    for (size_t i = 0; i < wanted; ++i) target[i] = target[i] == std::byte{0} ? std::byte{0} : std::byte{1};
+    for (size_t i = 0; i < wanted; ++i)
+      target[i] = target[i] == std::byte{0} ? std::byte{0} : std::byte{1};
   }
   return result;
 }
@@ -70,7 +75,9 @@ Tensor parse_npy(std::span<const std::byte> bytes, const std::string& name) {
   }
 }
 
-Tensor read_npy(const std::filesystem::path& path) { return parse_npy(read_file(path), path.string()); }
+Tensor read_npy(const std::filesystem::path& path) {
+  return parse_npy(read_file(path), path.string());
+}
 
 Bytes to_npy(const Tensor& tensor) {
   const std::string header = npy_header_text(storage_dtype(tensor.dtype()), tensor.shape());

@@ -36,7 +36,8 @@ constexpr std::array<DescrWord, 12> kDescrWords{{{"f4", DType::kFloat32},
   throw Error(ErrorCode::kInvalidData, format("damaged .npy: {}", what));
 }
 
-// Walks over the Python dict of the header: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }
+// Walks over the Python dict of the header: {'descr': '<f4', 'fortran_order': False, 'shape': (3,
+// 4), }
 class DictParser {
  public:
   explicit DictParser(std::string_view text) : rest_(text) {}
@@ -48,7 +49,8 @@ class DictParser {
     return true;
   }
   void expect(char wanted) {
-    if (!accept(wanted)) damaged(format("the header has no '{}' before \"{}\"", wanted, rest_.substr(0, 20)));
+    if (!accept(wanted))
+      damaged(format("the header has no '{}' before \"{}\"", wanted, rest_.substr(0, 20)));
   }
   std::string_view quoted() {
     skip_spaces();
@@ -63,7 +65,8 @@ class DictParser {
   }
   bool boolean() {
     skip_spaces();
-    for (const auto& [word, value] : {std::pair{std::string_view("True"), true}, {std::string_view("False"), false}}) {
+    for (const auto& [word, value] :
+         {std::pair{std::string_view("True"), true}, {std::string_view("False"), false}}) {
       if (!rest_.starts_with(word)) continue;
       rest_.remove_prefix(word.size());
       return value;
@@ -74,7 +77,8 @@ class DictParser {
     skip_spaces();
     int64_t value = 0;
     const auto [end, status] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
-    if (status != std::errc{} || value < 0) damaged(format("the header has no dimension at \"{}\"", rest_.substr(0, 20)));
+    if (status != std::errc{} || value < 0)
+      damaged(format("the header has no dimension at \"{}\"", rest_.substr(0, 20)));
     rest_.remove_prefix(static_cast<size_t>(end - rest_.data()));
     return value;
   }
@@ -98,7 +102,8 @@ class DictParser {
 
  private:
   void skip_spaces() {
-    while (!rest_.empty() && (rest_.front() == ' ' || rest_.front() == '\n')) rest_.remove_prefix(1);
+    while (!rest_.empty() && (rest_.front() == ' ' || rest_.front() == '\n'))
+      rest_.remove_prefix(1);
   }
   std::string_view rest_;
 };
@@ -109,14 +114,18 @@ DType dtype_of_descr(std::string_view descr) {
     for (const DescrWord& word : kDescrWords) {
       if (word.kind != kind) continue;
       if (descr[0] == '<' || descr[0] == '|' || descr[0] == '=') return word.dtype;
-      throw Error(ErrorCode::kUnsupported, format("big-endian .npy ('{}'); save it with dtype '<{}'", descr, kind));
+      throw Error(ErrorCode::kUnsupported,
+                  format("big-endian .npy ('{}'); save it with dtype '<{}'", descr, kind));
     }
   }
-  throw Error(ErrorCode::kUnsupported,
-              format(".npy element type '{}'; supported are bool, (u)int8 to 64, float16, float32, float64", descr));
+  throw Error(
+      ErrorCode::kUnsupported,
+      format(".npy element type '{}'; supported are bool, (u)int8 to 64, float16, float32, float64",
+             descr));
 }
 
-// A zero dimension makes the product 0 whatever the others are; those must still not overflow index arithmetic.
+// A zero dimension makes the product 0 whatever the others are; those must still not overflow index
+// arithmetic.
 void check_dimensions(const Shape& shape, DType dtype) {
   auto count = static_cast<int64_t>(dtype_size_bytes(dtype));
   for (const int64_t dim : shape) {
@@ -152,7 +161,8 @@ NpyHeader parse_dict(std::string_view text) {
     }
   }
   if (!in.at_end()) damaged("text after the header's dict");
-  if (!has_descr || !has_order || !has_shape) damaged("the header lacks descr, fortran_order or shape");
+  if (!has_descr || !has_order || !has_shape)
+    damaged("the header lacks descr, fortran_order or shape");
   check_dimensions(header.type.shape, header.type.dtype);
   return header;
 }
@@ -183,14 +193,17 @@ std::string npy_header_text(DType dtype, const Shape& shape) {
   for (const DescrWord& word : kDescrWords) {
     if (word.dtype == dtype) kind = word.kind;
   }
-  if (kind.empty()) throw Error(ErrorCode::kUnsupported, format("numpy has no element type for {}", dtype_name(dtype)));
+  if (kind.empty())
+    throw Error(ErrorCode::kUnsupported,
+                format("numpy has no element type for {}", dtype_name(dtype)));
   std::string dims;
   for (const int64_t dim : shape) dims += format("{},", dim);
   if (shape.rank() > 1) dims.pop_back();  // (3,) keeps its comma
   const std::string dict = format("{{'descr': '{}{}', 'fortran_order': False, 'shape': ({}), }}",
                                   dtype_size_bytes(dtype) == 1 ? '|' : '<', kind, dims);
   constexpr size_t kPrefixBytes = 10, kAlignment = 64;
-  const size_t length = (kPrefixBytes + dict.size() + 1 + kAlignment - 1) / kAlignment * kAlignment - kPrefixBytes;
+  const size_t length =
+      (kPrefixBytes + dict.size() + 1 + kAlignment - 1) / kAlignment * kAlignment - kPrefixBytes;
   std::string text(kMagic);
   text += {'\x01', '\x00', static_cast<char>(length & 0xFF), static_cast<char>(length >> 8)};
   text += dict;

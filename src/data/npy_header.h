@@ -14,8 +14,8 @@ struct NpyHeader {
   size_t size_bytes = 0;  // where the elements begin
 };
 
-// Every dimension is checked to be non-negative and their product to fit; nothing is allocated from them.
-// Throws Error(kInvalidData) or Error(kUnsupported), without a file name.
+// Every dimension is checked to be non-negative and their product to fit; nothing is allocated from
+// them. Throws Error(kInvalidData) or Error(kUnsupported), without a file name.
 [[nodiscard]] NpyHeader parse_npy_header(std::span<const std::byte> bytes);
 
 // Magic, version, dict and padding to a multiple of 64 bytes.

@@ -59,11 +59,14 @@ Bytes read_entry(zip_t* archive, zip_uint64_t index) {
     if (count < 0) damaged(zip_error_strerror(zip_file_get_error(entry.get())));
     if (count == 0) return content;
     content.insert(content.end(), piece.begin(), piece.begin() + count);
-    if (content.size() > kMostEntryBytes) damaged(format("it inflates to more than {} bytes", kMostEntryBytes));
+    if (content.size() > kMostEntryBytes)
+      damaged(format("it inflates to more than {} bytes", kMostEntryBytes));
   }
 }
 
 Archive open_archive(std::span<const std::byte> bytes) {
+  if (bytes.empty())
+    damaged("the file is empty");  // libzip takes it for an archive without entries
   ZipError error;
   Source source(zip_source_buffer_create(bytes.data(), bytes.size(), 0, error.get()));
   if (!source) damaged(error.text());
@@ -93,13 +96,16 @@ NamedTensors parse(std::span<const std::byte> bytes, const std::string& file) {
   return tensors;
 }
 
-// libzip's source and archive have separate owners; the archive takes over `source` only on success.
+// libzip's source and archive have separate owners; the archive takes over `source` only on
+// success.
 void add_entry(zip_t* archive, const std::string& key, std::span<const std::byte> content) {
   const std::string name = key + std::string(kSuffix);
   Source source(zip_source_buffer(archive, content.data(), content.size(), 0));
-  const zip_int64_t index = source ? zip_file_add(archive, name.c_str(), source.get(), ZIP_FL_ENC_UTF_8) : -1;
+  const zip_int64_t index =
+      source ? zip_file_add(archive, name.c_str(), source.get(), ZIP_FL_ENC_UTF_8) : -1;
   if (index < 0) {
-    throw Error(ErrorCode::kInternal, format("cannot add '{}' to a .npz: {}", key, zip_strerror(archive)));
+    throw Error(ErrorCode::kInternal,
+                format("cannot add '{}' to a .npz: {}", key, zip_strerror(archive)));
   }
   (void)source.release();
   constexpr zip_uint16_t kMidnight = 0, kFirstOfJanuary1980 = 1 << 5 | 1;
@@ -130,7 +136,9 @@ NamedTensors parse_npz(std::span<const std::byte> bytes, const std::string& name
   }
 }
 
-NamedTensors read_npz(const std::filesystem::path& path) { return parse_npz(read_file(path), path.string()); }
+NamedTensors read_npz(const std::filesystem::path& path) {
+  return parse_npz(read_file(path), path.string());
+}
 
 Bytes to_npz(const NamedTensors& tensors) {
   if (tensors.empty()) {  // libzip writes no archive without entries; this is the empty end record
@@ -146,7 +154,8 @@ Bytes to_npz(const NamedTensors& tensors) {
   zip_source_keep(target.get());  // one reference for the archive, one to read the result
   Archive archive(zip_open_from_source(target.get(), ZIP_CREATE | ZIP_TRUNCATE, error.get()));
   QTOOL_CHECK(archive != nullptr);
-  for (const auto& [key, tensor] : tensors) add_entry(archive.get(), key, contents.emplace_back(to_npy(tensor)));
+  for (const auto& [key, tensor] : tensors)
+    add_entry(archive.get(), key, contents.emplace_back(to_npy(tensor)));
   QTOOL_CHECK(zip_close(archive.get()) == 0);
   (void)archive.release();
   return whole_source(target.get());

@@ -1,4 +1,5 @@
-// PNG through libpng, all colour types brought to 8-bit RGB without gamma or colour management, as Pillow does.
+// PNG through libpng, all colour types brought to 8-bit RGB without gamma or colour management, as
+// Pillow does.
 #include <png.h>
 
 #include <csetjmp>
@@ -51,13 +52,13 @@ class PngReader {
   PngReader& operator=(const PngReader&) = delete;
   ~PngReader() { png_destroy_read_struct(&png_, &info_, nullptr); }
 
-  // Both are false when libpng gave up; error() says why. No object with a destructor lives in their frames,
-  // because libpng leaves them by longjmp.
+  // Both are false when libpng gave up; error() says why. No object with a destructor lives in
+  // their frames, because libpng leaves them by longjmp.
   bool start() {
     if (setjmp(png_jmpbuf(png_)) != 0) return false;
     png_read_info(png_, info_);
-    png_set_strip_16(png_);          // high byte, as Pillow's RGB;16B
-    png_set_expand(png_);            // palette -> RGB, 1/2/4-bit grey -> 8 bit
+    png_set_strip_16(png_);  // high byte, as Pillow's RGB;16B
+    png_set_expand(png_);    // palette -> RGB, 1/2/4-bit grey -> 8 bit
     png_set_strip_alpha(png_);
     png_set_gray_to_rgb(png_);
     png_set_interlace_handling(png_);
@@ -90,10 +91,12 @@ Image decode_png(std::span<const std::byte> bytes) {
   if (!reader.start()) throw_bad_image(format("damaged PNG: {}", reader.error()));
   check_image_size(reader.width(), reader.height());
   Image image = blank_image(static_cast<int>(reader.width()), static_cast<int>(reader.height()), 3);
-  if (reader.row_size_bytes() != image.row_size_bytes()) throw_bad_image("PNG of an unknown pixel layout");
+  if (reader.row_size_bytes() != image.row_size_bytes())
+    throw_bad_image("PNG of an unknown pixel layout");
   std::vector<png_bytep> rows(static_cast<size_t>(image.height));
   for (int y = 0; y < image.height; ++y) rows[static_cast<size_t>(y)] = image.row(y);
-  if (!reader.read(rows.data())) throw_bad_image(format("damaged or truncated PNG: {}", reader.error()));
+  if (!reader.read(rows.data()))
+    throw_bad_image(format("damaged or truncated PNG: {}", reader.error()));
   return image;
 }
 

@@ -1,4 +1,5 @@
-// The JSON sidecar of preprocessing. Text values go through the option parsers, so both accept the same words.
+// The JSON sidecar of preprocessing. Text values go through the option parsers, so both accept the
+// same words.
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -24,7 +25,9 @@ std::string option_text(const std::string& key, const json& value) {
     for (const json& item : value) items.push_back(item.dump());
     return format("{}", join(items, ","));
   }
-  throw Error(ErrorCode::kUsage, format("'{}' is {}; expected a text, a number or a list of numbers", key, value.dump()));
+  throw Error(
+      ErrorCode::kUsage,
+      format("'{}' is {}; expected a text, a number or a list of numbers", key, value.dump()));
 }
 
 Size parse_input_size(const json& value) {
@@ -38,7 +41,9 @@ using Setter = std::function<void(PreprocessingRequest&, const json&)>;
 
 template <class T, class Parse>
 Setter field(std::optional<T> PreprocessingRequest::*member, const char* key, Parse parse) {
-  return [=](PreprocessingRequest& request, const json& value) { request.*member = parse(option_text(key, value)); };
+  return [=](PreprocessingRequest& request, const json& value) {
+    request.*member = parse(option_text(key, value));
+  };
 }
 
 const std::map<std::string, Setter>& setters() {
@@ -57,7 +62,8 @@ const std::map<std::string, Setter>& setters() {
       {"pad_at", field(&R::pad_at, "pad_at", parse_pad_at)},
       {"size_rounding", field(&R::size_rounding, "size_rounding", parse_size_rounding)},
       {"layout", field(&R::layout, "layout", parse_layout)},
-      {"input_size", [](R& request, const json& value) { request.input_size = parse_input_size(value); }},
+      {"input_size",
+       [](R& request, const json& value) { request.input_size = parse_input_size(value); }},
       {"resize_short",
        [](R& request, const json& value) {
          const std::string side = option_text("resize_short", value);
@@ -72,13 +78,14 @@ void set_key(PreprocessingRequest& request, const std::string& key, const json& 
   if (found != setters().end()) return found->second(request, value);
   std::vector<std::string> known;
   for (const auto& [name, setter] : setters()) known.push_back(name);
-  throw Error(ErrorCode::kUsage, format("unknown preprocessing key '{}'{} (known: {})", key, did_you_mean(key, known),
-                                        join(known, ", ")));
+  throw Error(ErrorCode::kUsage, format("unknown preprocessing key '{}'{} (known: {})", key,
+                                        did_you_mean(key, known), join(known, ", ")));
 }
 
 PreprocessingRequest parse(std::string_view text) {
   const json document = json::parse(text);
-  if (!document.is_object()) throw Error(ErrorCode::kUsage, "expected one JSON object of preprocessing keys");
+  if (!document.is_object())
+    throw Error(ErrorCode::kUsage, "expected one JSON object of preprocessing keys");
   if (document.contains("resize") && document.contains("resize_short")) {
     throw Error(ErrorCode::kUsage, "both 'resize' and 'resize_short' are given; keep one");
   }

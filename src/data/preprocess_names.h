@@ -17,15 +17,19 @@ struct Word {
 };
 
 inline constexpr std::array<Word<Interpolation>, 3> kInterpolationWords{
-    {{"bilinear", Interpolation::kBilinear}, {"bicubic", Interpolation::kBicubic}, {"nearest", Interpolation::kNearest}}};
+    {{"bilinear", Interpolation::kBilinear},
+     {"bicubic", Interpolation::kBicubic},
+     {"nearest", Interpolation::kNearest}}};
 inline constexpr std::array<Word<Resampler>, 2> kResamplerWords{
     {{"pillow", Resampler::kPillow}, {"opencv", Resampler::kOpencv}}};
-inline constexpr std::array<Word<PadAt>, 2> kPadAtWords{{{"center", PadAt::kCenter}, {"topleft", PadAt::kTopLeft}}};
+inline constexpr std::array<Word<PadAt>, 2> kPadAtWords{
+    {{"center", PadAt::kCenter}, {"topleft", PadAt::kTopLeft}}};
 inline constexpr std::array<Word<SizeRounding>, 2> kSizeRoundingWords{
     {{"round", SizeRounding::kHalfEven}, {"floor", SizeRounding::kFloor}}};
 inline constexpr std::array<Word<ColorOrder>, 3> kColorWords{
     {{"RGB", ColorOrder::kRgb}, {"BGR", ColorOrder::kBgr}, {"GRAY", ColorOrder::kGray}}};
-inline constexpr std::array<Word<Layout>, 2> kLayoutWords{{{"NCHW", Layout::kNchw}, {"NHWC", Layout::kNhwc}}};
+inline constexpr std::array<Word<Layout>, 2> kLayoutWords{
+    {{"NCHW", Layout::kNchw}, {"NHWC", Layout::kNhwc}}};
 
 template <class Enum, size_t kCount>
 std::string_view word_of(const std::array<Word<Enum>, kCount>& words, Enum value) {

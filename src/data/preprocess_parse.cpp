@@ -18,8 +18,8 @@ constexpr int kMaxSide = 1 << 14;  // pixels; more is a typing error
 
 [[noreturn]] void refuse(std::string_view option, std::string_view found, std::string_view allowed,
                          std::string_view suggestion = "") {
-  throw Error(ErrorCode::kUsage, format("{} '{}' is not known{}{} allowed: {}", option, found, suggestion,
-                                        suggestion.empty() ? ";" : "", allowed));
+  throw Error(ErrorCode::kUsage, format("{} '{}' is not known{}{} allowed: {}", option, found,
+                                        suggestion, suggestion.empty() ? ";" : "", allowed));
 }
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
@@ -29,7 +29,8 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
 }
 
 template <class Enum, size_t kCount>
-Enum parse_word(std::string_view option, std::string_view text, const std::array<Word<Enum>, kCount>& words) {
+Enum parse_word(std::string_view option, std::string_view text,
+                const std::array<Word<Enum>, kCount>& words) {
   std::vector<std::string> known;
   for (const auto& word : words) {
     if (equal_ignoring_case(text, word.text)) return word.value;
@@ -41,14 +42,16 @@ Enum parse_word(std::string_view option, std::string_view text, const std::array
 std::optional<int> parse_side(std::string_view text) {
   int value = 0;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (status != std::errc{} || end != text.data() + text.size() || value < 1 || value > kMaxSide) return std::nullopt;
+  if (status != std::errc{} || end != text.data() + text.size() || value < 1 || value > kMaxSide)
+    return std::nullopt;
   return value;
 }
 
 std::optional<double> parse_number(std::string_view text) {
   double value = 0.0;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (status != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
+  if (status != std::errc{} || end != text.data() + text.size() || !std::isfinite(value))
+    return std::nullopt;
   return value;
 }
 
@@ -56,7 +59,8 @@ std::optional<double> parse_number(std::string_view text) {
 std::optional<double> parse_ratio(std::string_view text) {
   const size_t slash = text.find('/');
   if (slash == std::string_view::npos) return parse_number(text);
-  const auto above = parse_number(text.substr(0, slash)), below = parse_number(text.substr(slash + 1));
+  const auto above = parse_number(text.substr(0, slash)),
+             below = parse_number(text.substr(slash + 1));
   if (!above || !below || *below == 0.0) return std::nullopt;
   return *above / *below;
 }
@@ -82,11 +86,16 @@ std::vector<double> parse_channels(std::string_view option, std::string_view tex
 
 std::string resize_text(const ResizeRule& rule) {
   switch (rule.kind) {
-    case ResizeKind::kNone: return "none";
-    case ResizeKind::kStretch: return "stretch";
-    case ResizeKind::kLetterbox: return "letterbox";
-    case ResizeKind::kShort: return format("short:{}", rule.side);
-    case ResizeKind::kLong: return format("long:{}", rule.side);
+    case ResizeKind::kNone:
+      return "none";
+    case ResizeKind::kStretch:
+      return "stretch";
+    case ResizeKind::kLetterbox:
+      return "letterbox";
+    case ResizeKind::kShort:
+      return format("short:{}", rule.side);
+    case ResizeKind::kLong:
+      return format("long:{}", rule.side);
   }
   return "?";
 }
@@ -103,12 +112,14 @@ ResizeRule parse_resize(std::string_view text) {
   if (equal_ignoring_case(text, "none")) return {ResizeKind::kNone};
   if (equal_ignoring_case(text, "stretch")) return {ResizeKind::kStretch};
   if (equal_ignoring_case(text, "letterbox")) return {ResizeKind::kLetterbox};
-  constexpr std::string_view kAllowed = "none, stretch, letterbox, short:N, long:N (N in pixels, for instance short:256)";
+  constexpr std::string_view kAllowed =
+      "none, stretch, letterbox, short:N, long:N (N in pixels, for instance short:256)";
   const size_t colon = text.find(':');
   const std::string_view word = text.substr(0, colon);
   const bool is_short = equal_ignoring_case(word, "short");
   if (is_short || equal_ignoring_case(word, "long")) {
-    const auto side = colon == std::string_view::npos ? std::nullopt : parse_side(text.substr(colon + 1));
+    const auto side =
+        colon == std::string_view::npos ? std::nullopt : parse_side(text.substr(colon + 1));
     if (!side) refuse("resize", text, kAllowed);
     return {is_short ? ResizeKind::kShort : ResizeKind::kLong, *side};
   }
@@ -116,8 +127,12 @@ ResizeRule parse_resize(std::string_view text) {
   refuse("resize", text, kAllowed, did_you_mean(word, known));
 }
 
-Interpolation parse_interpolation(std::string_view text) { return parse_word("interp", text, kInterpolationWords); }
-Resampler parse_resampler(std::string_view text) { return parse_word("resampler", text, kResamplerWords); }
+Interpolation parse_interpolation(std::string_view text) {
+  return parse_word("interp", text, kInterpolationWords);
+}
+Resampler parse_resampler(std::string_view text) {
+  return parse_word("resampler", text, kResamplerWords);
+}
 ColorOrder parse_color(std::string_view text) { return parse_word("color", text, kColorWords); }
 Layout parse_layout(std::string_view text) { return parse_word("layout", text, kLayoutWords); }
 SizeRounding parse_size_rounding(std::string_view text) {
@@ -140,7 +155,8 @@ Size parse_crop(std::string_view text) {
 
 double parse_scale(std::string_view text) {
   const auto value = parse_ratio(text);
-  if (!value || *value == 0.0) refuse("scale", text, "a number other than 0, or a ratio such as 1/255");
+  if (!value || *value == 0.0)
+    refuse("scale", text, "a number other than 0, or a ratio such as 1/255");
   return *value;
 }
 

@@ -13,8 +13,8 @@ namespace {
 
 const std::vector<double> kImagenetMean{0.485, 0.456, 0.406};
 const std::vector<double> kImagenetStd{0.229, 0.224, 0.225};
-constexpr int kSmallSide = 64;        // CIFAR and the like: pictures come at network size
-constexpr int kLetterboxSide = 256;   // squares from here on are mostly detectors
+constexpr int kSmallSide = 64;       // CIFAR and the like: pictures come at network size
+constexpr int kLetterboxSide = 256;  // squares from here on are mostly detectors
 constexpr double kDeeplabPad = 127.5;
 
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorCode::kUsage, message); }
@@ -50,7 +50,8 @@ Preprocessing long_style() {
 }
 
 Preprocessing preset_style(const std::string& preset, const InputGeometry& input) {
-  if (input.channels != 3) refuse(format("preset '{}' needs an input of 3 channels, this one has 1", preset));
+  if (input.channels != 3)
+    refuse(format("preset '{}' needs an input of 3 channels, this one has 1", preset));
   if (preset == "yolo") return yolo_style();
   Preprocessing result;
   if (preset == "yolox") {
@@ -100,12 +101,13 @@ Preprocessing base_style(const PreprocessingRequest& request, const InputGeometr
   return base;
 }
 
-std::vector<double> spread(const std::vector<double>& values, int channels, std::string_view option) {
+std::vector<double> spread(const std::vector<double>& values, int channels,
+                           std::string_view option) {
   const auto wanted = static_cast<size_t>(channels);
   if (values.empty() || values.size() == wanted) return values;
   if (values.size() == 1) return std::vector<double>(wanted, values[0]);
-  refuse(format("{} has {} numbers, the model's input has {} channel{}", option, values.size(), channels,
-                channels == 1 ? "" : "s"));
+  refuse(format("{} has {} numbers, the model's input has {} channel{}", option, values.size(),
+                channels, channels == 1 ? "" : "s"));
 }
 
 void set_normalisation(const PreprocessingRequest& request, int channels, Preprocessing& result) {
@@ -117,22 +119,28 @@ void set_normalisation(const PreprocessingRequest& request, int channels, Prepro
   result.mean = spread(result.mean, channels, "mean");
   result.std = spread(result.std, channels, "std");
   const auto finite = [](double value) { return std::isfinite(value); };
-  if (result.scale == 0.0 || !std::isfinite(result.scale)) refuse("scale must be a finite number other than 0");
+  if (result.scale == 0.0 || !std::isfinite(result.scale))
+    refuse("scale must be a finite number other than 0");
   if (!std::all_of(result.mean.begin(), result.mean.end(), finite)) refuse("mean must be finite");
-  if (!std::all_of(result.std.begin(), result.std.end(), [](double v) { return std::isfinite(v) && v > 0.0; })) {
+  if (!std::all_of(result.std.begin(), result.std.end(),
+                   [](double v) { return std::isfinite(v) && v > 0.0; })) {
     refuse("std must be finite and above 0");
   }
-  const auto above_one = std::find_if(result.mean.begin(), result.mean.end(), [](double v) { return v > 1.0; });
+  const auto above_one =
+      std::find_if(result.mean.begin(), result.mean.end(), [](double v) { return v > 1.0; });
   if (!request.scale && above_one != result.mean.end()) {
-    refuse(format("mean {} is outside of the pixel range 0..1 after x/255; give scale 1 when mean and std count "
-                  "levels 0..255, or scale 1/255 to keep it",
-                  *above_one));
+    refuse(
+        format("mean {} is outside of the pixel range 0..1 after x/255; give scale 1 when mean and "
+               "std count "
+               "levels 0..255, or scale 1/255 to keep it",
+               *above_one));
   }
 }
 
 void check_color(ColorOrder color, int channels) {
   if ((color == ColorOrder::kGray) == (channels == 1)) return;
-  refuse(format("color {} does not fit the model's input of {} channel{}", word_of(kColorWords, color), channels,
+  refuse(format("color {} does not fit the model's input of {} channel{}",
+                word_of(kColorWords, color), channels,
                 channels == 1 ? " (allowed: GRAY)" : "s (allowed: RGB, BGR)"));
 }
 
@@ -143,26 +151,31 @@ void set_crop(const PreprocessingRequest& request, const Size& input, Preprocess
   result.crop = *request.crop == Size{} ? std::nullopt : request.crop;
   if (!result.crop) return;
   if (!is_short && result.resize.kind != ResizeKind::kNone) {
-    refuse(format("crop cannot follow resize {}; it goes with short:N or none", resize_text(result.resize)));
+    refuse(format("crop cannot follow resize {}; it goes with short:N or none",
+                  resize_text(result.resize)));
   }
   if (*result.crop != input) {
-    refuse(format("crop {}x{} is not the model's input size {}x{}", result.crop->width, result.crop->height, input.width,
-                  input.height));
+    refuse(format("crop {}x{} is not the model's input size {}x{}", result.crop->width,
+                  result.crop->height, input.width, input.height));
   }
 }
 
 void check_resize_side(const Preprocessing& result, const Size& input) {
   const int side = result.resize.side;
-  if (result.resize.kind == ResizeKind::kShort && side < std::max(input.width, input.height) && result.crop) {
-    refuse(format("resize short:{} is smaller than the crop {}x{}", side, input.width, input.height));
+  if (result.resize.kind == ResizeKind::kShort && side < std::max(input.width, input.height) &&
+      result.crop) {
+    refuse(
+        format("resize short:{} is smaller than the crop {}x{}", side, input.width, input.height));
   }
   if (result.resize.kind == ResizeKind::kLong && side > std::min(input.width, input.height)) {
-    refuse(format("resize long:{} does not fit the model's input {}x{}", side, input.width, input.height));
+    refuse(format("resize long:{} does not fit the model's input {}x{}", side, input.width,
+                  input.height));
   }
 }
 
 Resampler usual_resampler(const Preprocessing& result) {
-  const bool pillow = result.resize.kind == ResizeKind::kShort || result.interpolation == Interpolation::kBicubic;
+  const bool pillow =
+      result.resize.kind == ResizeKind::kShort || result.interpolation == Interpolation::kBicubic;
   return pillow ? Resampler::kPillow : Resampler::kOpencv;
 }
 
@@ -199,8 +212,8 @@ Preprocessing resolve_preprocessing(const PreprocessingRequest& request, const S
   const Layout layout = request.layout.value_or(guess_layout(input_shape));
   const InputGeometry input = input_geometry(input_shape, layout);
   if (request.input_size && *request.input_size != input.size) {
-    refuse(format("input_size {}x{} is not the model's {}x{}", request.input_size->width, request.input_size->height,
-                  input.size.width, input.size.height));
+    refuse(format("input_size {}x{} is not the model's {}x{}", request.input_size->width,
+                  request.input_size->height, input.size.width, input.size.height));
   }
   Preprocessing result = base_style(request, input);
   result.layout = layout;

@@ -1,4 +1,5 @@
-// OpenCV's cv::resize for 8-bit images (imgproc/src/resize.cpp): INTER_LINEAR in fixed point and INTER_NEAREST.
+// OpenCV's cv::resize for 8-bit images (imgproc/src/resize.cpp): INTER_LINEAR in fixed point and
+// INTER_NEAREST.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -24,7 +25,8 @@ int32_t to_fixed(float weight) { return static_cast<int32_t>(std::nearbyint(weig
 
 enum class Edge { kDropOutside, kRepeatOutside };
 
-// OpenCV drops the outside tap in x but repeats the edge row in y; with rounded weights that is not the same.
+// OpenCV drops the outside tap in x but repeats the edge row in y; with rounded weights that is not
+// the same.
 LinearTaps make_taps(int source_size, int target_size, Edge edge) {
   // The inverse of the rounded ratio, not the ratio: OpenCV computes it in these two steps.
   const double scale = 1.0 / (static_cast<double>(target_size) / source_size);
@@ -52,15 +54,17 @@ void resize_row(const uint8_t* source, const LinearTaps& taps, int32_t* target) 
   for (size_t x = 0; x < width; ++x, target += kChannels) {
     const uint8_t* near = source + static_cast<size_t>(taps.near[x]) * kChannels;
     const uint8_t* far = source + static_cast<size_t>(taps.far[x]) * kChannels;
-    for (int c = 0; c < kChannels; ++c) target[c] = near[c] * taps.weight_near[x] + far[c] * taps.weight_far[x];
+    for (int c = 0; c < kChannels; ++c)
+      target[c] = near[c] * taps.weight_near[x] + far[c] * taps.weight_far[x];
   }
 }
 
 // OpenCV keeps 16-bit intermediates here, so bits are cut in these places and no others.
-void blend_rows(const std::vector<int32_t>& near, const std::vector<int32_t>& far, int32_t weight_near,
-                int32_t weight_far, uint8_t* target) {
+void blend_rows(const std::vector<int32_t>& near, const std::vector<int32_t>& far,
+                int32_t weight_near, int32_t weight_far, uint8_t* target) {
   for (size_t i = 0; i < near.size(); ++i) {
-    const int32_t sum = ((weight_near * (near[i] >> 4)) >> 16) + ((weight_far * (far[i] >> 4)) >> 16);
+    const int32_t sum =
+        ((weight_near * (near[i] >> 4)) >> 16) + ((weight_far * (far[i] >> 4)) >> 16);
     target[i] = static_cast<uint8_t>((sum + 2) >> 2);
   }
 }
@@ -70,7 +74,8 @@ class RowCache {
  public:
   RowCache(const Image& image, const LinearTaps& taps)
       : image_(image), taps_(taps), row_(image.channels == 1 ? resize_row<1> : resize_row<3>) {
-    for (Entry& entry : entries_) entry.levels.resize(taps.near.size() * static_cast<size_t>(image.channels));
+    for (Entry& entry : entries_)
+      entry.levels.resize(taps.near.size() * static_cast<size_t>(image.channels));
   }
   // Rows y are asked for in pairs (y, y + 1) or (y, y): parity keeps a pair in different entries.
   const std::vector<int32_t>& at(int y) {
@@ -118,7 +123,8 @@ Image halve(const Image& image) {
     for (size_t x = 0; x < static_cast<size_t>(result.width); ++x) {
       for (size_t c = 0; c < channels; ++c) {
         const size_t left = 2 * x * channels + c, right = left + channels;
-        *target++ = static_cast<uint8_t>((above[left] + above[right] + below[left] + below[right] + 2) >> 2);
+        *target++ = static_cast<uint8_t>(
+            (above[left] + above[right] + below[left] + below[right] + 2) >> 2);
       }
     }
   }
@@ -134,7 +140,8 @@ std::vector<int> nearest_taps(int source_size, int target_size) {
   return taps;
 }
 
-// The corner, not the centre, of a target pixel picks the source pixel: OpenCV's known half-pixel shift.
+// The corner, not the centre, of a target pixel picks the source pixel: OpenCV's known half-pixel
+// shift.
 Image resize_nearest(const Image& image, int width, int height) {
   const std::vector<int> across = nearest_taps(image.width, width);
   const std::vector<int> down = nearest_taps(image.height, height);
@@ -143,7 +150,8 @@ Image resize_nearest(const Image& image, int width, int height) {
     const uint8_t* source = image.row(down[static_cast<size_t>(y)]);
     uint8_t* target = result.row(y);
     for (const int x : across) {
-      target = std::copy_n(source + static_cast<size_t>(x) * image.channels, image.channels, target);
+      target =
+          std::copy_n(source + static_cast<size_t>(x) * image.channels, image.channels, target);
     }
   }
   return result;
@@ -154,7 +162,8 @@ Image resize_nearest(const Image& image, int width, int height) {
 Image resize_opencv(const Image& image, int width, int height, Interpolation interpolation) {
   check_resize(image, width, height);
   if (interpolation == Interpolation::kBicubic) {
-    throw Error(ErrorCode::kUnsupported, "bicubic resizing is implemented in Pillow's dialect only");
+    throw Error(ErrorCode::kUnsupported,
+                "bicubic resizing is implemented in Pillow's dialect only");
   }
   if (width == image.width && height == image.height) return image;
   if (interpolation == Interpolation::kNearest) return resize_nearest(image, width, height);

@@ -1,5 +1,6 @@
-// Pillow's resampling (libImaging/Resample.c, 8 bit a channel). Coefficients are computed in double, normalised to
-// sum 1, then rounded to 22 fractional bits; the horizontal pass is rounded to 8 bit before the vertical one.
+// Pillow's resampling (libImaging/Resample.c, 8 bit a channel). Coefficients are computed in
+// double, normalised to sum 1, then rounded to 22 fractional bits; the horizontal pass is rounded
+// to 8 bit before the vertical one.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -61,10 +62,13 @@ AxisTaps make_taps(int source_size, int target_size, const Filter& filter) {
       real[static_cast<size_t>(k)] = filter.weight((k + first - center + 0.5) * step);
       sum += real[static_cast<size_t>(k)];
     }
-    int32_t* weight = taps.weight.data() + static_cast<size_t>(i) * static_cast<size_t>(taps.stride);
+    int32_t* weight =
+        taps.weight.data() + static_cast<size_t>(i) * static_cast<size_t>(taps.stride);
     for (int k = 0; k < count; ++k) {
-      const double normalised = sum != 0.0 ? real[static_cast<size_t>(k)] * (1.0 / sum) : real[static_cast<size_t>(k)];
-      weight[k] = static_cast<int32_t>((normalised < 0 ? -0.5 : 0.5) + normalised * (1 << kPrecisionBits));
+      const double normalised =
+          sum != 0.0 ? real[static_cast<size_t>(k)] * (1.0 / sum) : real[static_cast<size_t>(k)];
+      weight[k] =
+          static_cast<int32_t>((normalised < 0 ? -0.5 : 0.5) + normalised * (1 << kPrecisionBits));
     }
     taps.first[static_cast<size_t>(i)] = first;
     taps.count[static_cast<size_t>(i)] = count;
@@ -72,7 +76,9 @@ AxisTaps make_taps(int source_size, int target_size, const Filter& filter) {
   return taps;
 }
 
-uint8_t to_level(int32_t fixed) { return static_cast<uint8_t>(std::clamp(fixed >> kPrecisionBits, 0, 255)); }
+uint8_t to_level(int32_t fixed) {
+  return static_cast<uint8_t>(std::clamp(fixed >> kPrecisionBits, 0, 255));
+}
 
 template <int kChannels>
 void resize_row(const uint8_t* source, const AxisTaps& taps, uint8_t* target) {
@@ -106,7 +112,8 @@ Image resize_vertically(const Image& image, int height, const Filter& filter) {
     const auto i = static_cast<size_t>(y);
     std::fill(sum.begin(), sum.end(), kHalf);
     for (int k = 0; k < taps.count[i]; ++k) {
-      const int32_t weight = taps.weight[i * static_cast<size_t>(taps.stride) + static_cast<size_t>(k)];
+      const int32_t weight =
+          taps.weight[i * static_cast<size_t>(taps.stride) + static_cast<size_t>(k)];
       const uint8_t* source = image.row(taps.first[i] + k);
       for (size_t x = 0; x < row_size; ++x) sum[x] += source[x] * weight;
     }
@@ -140,7 +147,8 @@ Image resize_pillow(const Image& image, int width, int height, Interpolation int
   check_resize(image, width, height);
   if (width == image.width && height == image.height) return image;
   if (interpolation == Interpolation::kNearest) return resize_nearest(image, width, height);
-  const Filter filter = interpolation == Interpolation::kBilinear ? Filter{1.0, triangle} : Filter{2.0, cubic};
+  const Filter filter =
+      interpolation == Interpolation::kBilinear ? Filter{1.0, triangle} : Filter{2.0, cubic};
   if (height == image.height) return resize_horizontally(image, width, filter);
   if (width == image.width) return resize_vertically(image, height, filter);
   return resize_vertically(resize_horizontally(image, width, filter), height, filter);

@@ -60,7 +60,8 @@ std::string key_of(FileKind kind, const std::vector<InputSpec>& inputs, const fs
   if (kind == FileKind::kNpz) return "";
   if (inputs.size() == 1) return inputs[0].name;
   fail(ErrorCode::kInvalidData,
-       format("the model has {} inputs, so a file each is not enough; give .npz files with the inputs' names as keys, or a "
+       format("the model has {} inputs, so a file each is not enough; give .npz files with the "
+              "inputs' names as keys, or a "
               "list with lines `name:=path name2:=path`",
               inputs.size()),
        where);
@@ -70,11 +71,13 @@ std::string key_of(FileKind kind, const std::vector<InputSpec>& inputs, const fs
 std::vector<std::string> files_below(const fs::path& folder) {
   std::vector<std::string> names;
   try {
-    auto at = fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink);
+    auto at =
+        fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink);
     for (; at != fs::recursive_directory_iterator(); ++at) {
       const bool hidden = at->path().filename().string().starts_with('.');
       if (hidden && at->is_directory()) at.disable_recursion_pending();
-      if (!hidden && at->is_regular_file()) names.push_back(at->path().lexically_relative(folder).generic_string());
+      if (!hidden && at->is_regular_file())
+        names.push_back(at->path().lexically_relative(folder).generic_string());
     }
   } catch (const fs::filesystem_error& error) {
     fail(ErrorCode::kIo, format("cannot list the folder: {}", error.code().message()), folder);
@@ -96,7 +99,9 @@ SampleListing list_folder(const fs::path& folder, const std::vector<InputSpec>& 
   if (names.empty()) fail(ErrorCode::kInvalidData, "the folder is empty", folder);
   if (listing.samples.empty()) {
     fail(ErrorCode::kInvalidData,
-         format("none of the {} files in the folder is a sample (known: {})", names.size(), kKnownExtensions), folder);
+         format("none of the {} files in the folder is a sample (known: {})", names.size(),
+                kKnownExtensions),
+         folder);
   }
   listing.kind = kinds.kind();
   return listing;
@@ -111,7 +116,8 @@ std::string_view trimmed(std::string_view text) {
 
 class ListReader {
  public:
-  ListReader(const fs::path& list, const std::vector<InputSpec>& inputs) : list_(list), inputs_(inputs) {}
+  ListReader(const fs::path& list, const std::vector<InputSpec>& inputs)
+      : list_(list), inputs_(inputs) {}
 
   SampleListing read() {
     std::istringstream lines(read_text_file(list_));
@@ -154,26 +160,34 @@ class ListReader {
 
   void add_word(const std::string& word, size_t position, SampleFiles& files) {
     const size_t assign = word.find(kAssign);
-    const std::string input = assign == std::string::npos ? inputs_[position].name : word.substr(0, assign);
+    const std::string input =
+        assign == std::string::npos ? inputs_[position].name : word.substr(0, assign);
     std::vector<std::string> known;
     for (const InputSpec& spec : inputs_) known.push_back(spec.name);
     if (std::find(known.begin(), known.end(), input) == known.end()) {
-      fail_line(format("the model has no input '{}'{} (inputs: {})", input, did_you_mean(input, known), join(known, ", ")));
+      fail_line(format("the model has no input '{}'{} (inputs: {})", input,
+                       did_you_mean(input, known), join(known, ", ")));
     }
-    const fs::path path = checked(assign == std::string::npos ? word : word.substr(assign + kAssign.size()));
-    if (kinds_.kind() == FileKind::kNpz) fail_line("an .npz names its tensors itself; give it alone on the line");
-    if (!files.by_input.emplace(input, path).second) fail_line(format("input '{}' is given twice", input));
+    const fs::path path =
+        checked(assign == std::string::npos ? word : word.substr(assign + kAssign.size()));
+    if (kinds_.kind() == FileKind::kNpz)
+      fail_line("an .npz names its tensors itself; give it alone on the line");
+    if (!files.by_input.emplace(input, path).second)
+      fail_line(format("input '{}' is given twice", input));
   }
 
   fs::path checked(const std::string& text) {
     const auto kind = file_kind_of(text);
-    if (!kind) fail_line(format("'{}' is not a sample by its extension (known: {})", text, kKnownExtensions));
+    if (!kind)
+      fail_line(
+          format("'{}' is not a sample by its extension (known: {})", text, kKnownExtensions));
     kinds_.add(*kind, text, list_);
     const fs::path path = list_.parent_path() / text;  // an absolute `text` replaces the folder
     std::error_code ec;
     if (!fs::is_regular_file(path, ec)) {
       fail(ErrorCode::kIo,
-           format("line {} of {}: no such file; paths in a list are relative to the list", line_number_, list_.string()),
+           format("line {} of {}: no such file; paths in a list are relative to the list",
+                  line_number_, list_.string()),
            path);
     }
     return path;
@@ -190,10 +204,14 @@ class ListReader {
 
 std::string_view file_kind_name(FileKind kind) {
   switch (kind) {
-    case FileKind::kImage: return "an image";
-    case FileKind::kNpy: return "a .npy array";
-    case FileKind::kNpz: return "an .npz archive";
-    case FileKind::kRaw: return "a raw float file";
+    case FileKind::kImage:
+      return "an image";
+    case FileKind::kNpy:
+      return "a .npy array";
+    case FileKind::kNpz:
+      return "an .npz archive";
+    case FileKind::kRaw:
+      return "a raw float file";
   }
   return "?";
 }

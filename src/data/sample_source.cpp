@@ -15,7 +15,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-[[noreturn]] void fail(const std::string& message) { throw Error(ErrorCode::kInvalidData, message); }
+[[noreturn]] void fail(const std::string& message) {
+  throw Error(ErrorCode::kInvalidData, message);
+}
 
 // "batch dimension missing" is the one difference in shape that has only one meaning.
 Shape with_batch(const Shape& shape) {
@@ -29,20 +31,22 @@ Tensor fit_to_input(Tensor tensor, const InputSpec& input) {
     tensor = tensor.reshaped(input.type.shape);
   }
   if (tensor.shape() != input.type.shape) {
-    fail(format("input '{}' needs shape {}, found {}", input.name, input.type.shape.text(), tensor.shape().text()));
+    fail(format("input '{}' needs shape {}, found {}", input.name, input.type.shape.text(),
+                tensor.shape().text()));
   }
   const DType wanted = input.type.dtype;
   if (tensor.dtype() == wanted) return tensor;
   if (is_floating(tensor.dtype()) && is_floating(wanted)) return tensor.cast(wanted);
-  fail(format("input '{}' needs {}, found {}", input.name, dtype_name(wanted), dtype_name(tensor.dtype())));
+  fail(format("input '{}' needs {}, found {}", input.name, dtype_name(wanted),
+              dtype_name(tensor.dtype())));
 }
 
 Tensor read_raw(const fs::path& path, const InputSpec& input) {
   const Bytes bytes = read_file(path);
   Tensor tensor(input.type);
   if (bytes.size() != tensor.size_bytes()) {
-    fail(format("found {} bytes, input '{}' of {} {} needs {}", bytes.size(), input.name, dtype_name(input.type.dtype),
-                input.type.shape.text(), tensor.size_bytes()));
+    fail(format("found {} bytes, input '{}' of {} {} needs {}", bytes.size(), input.name,
+                dtype_name(input.type.dtype), input.type.shape.text(), tensor.size_bytes()));
   }
   if (!bytes.empty()) std::memcpy(tensor.mutable_raw(), bytes.data(), bytes.size());
   return tensor;
@@ -51,16 +55,21 @@ Tensor read_raw(const fs::path& path, const InputSpec& input) {
 class FileSource final : public SampleSource {
  public:
   FileSource(SampleListing listing, std::vector<InputSpec> inputs, Preprocessing preprocessing)
-      : listing_(std::move(listing)), inputs_(std::move(inputs)), preprocessing_(std::move(preprocessing)) {}
+      : listing_(std::move(listing)),
+        inputs_(std::move(inputs)),
+        preprocessing_(std::move(preprocessing)) {}
 
-  [[nodiscard]] int64_t size() const override { return static_cast<int64_t>(listing_.samples.size()); }
+  [[nodiscard]] int64_t size() const override {
+    return static_cast<int64_t>(listing_.samples.size());
+  }
   [[nodiscard]] std::string name(int64_t index) const override { return at(index).name; }
 
   [[nodiscard]] Sample load(int64_t index) const override {
     const SampleFiles& files = at(index);
     if (listing_.kind == FileKind::kNpz) return load_npz(files.by_input.at(""));
     Sample sample;
-    for (const InputSpec& input : inputs_) sample[input.name] = load_input(files.by_input.at(input.name), input);
+    for (const InputSpec& input : inputs_)
+      sample[input.name] = load_input(files.by_input.at(input.name), input);
     return sample;
   }
 
@@ -72,7 +81,8 @@ class FileSource final : public SampleSource {
 
   [[nodiscard]] Tensor load_input(const fs::path& path, const InputSpec& input) const {
     try {
-      if (listing_.kind == FileKind::kImage) return apply(read_image(path), preprocessing_, input.type.shape);
+      if (listing_.kind == FileKind::kImage)
+        return apply(read_image(path), preprocessing_, input.type.shape);
       if (listing_.kind == FileKind::kRaw) return read_raw(path, input);
       return fit_to_input(read_npy(path), input);
     } catch (Error& error) {
@@ -85,7 +95,8 @@ class FileSource final : public SampleSource {
     try {
       NamedTensors tensors = read_npz(path);
       Sample sample;
-      for (const InputSpec& input : inputs_) sample[input.name] = fit_to_input(take(tensors, input.name), input);
+      for (const InputSpec& input : inputs_)
+        sample[input.name] = fit_to_input(take(tensors, input.name), input);
       return sample;
     } catch (Error& error) {
       error.with("file", path.string());
@@ -93,7 +104,8 @@ class FileSource final : public SampleSource {
     }
   }
 
-  // np.savez(file, array) without a key calls it arr_0; with one input there is no doubt what is meant.
+  // np.savez(file, array) without a key calls it arr_0; with one input there is no doubt what is
+  // meant.
   [[nodiscard]] Tensor take(const NamedTensors& tensors, const std::string& input) const {
     std::vector<std::string> keys;
     for (const auto& [key, tensor] : tensors) {
@@ -111,28 +123,34 @@ class FileSource final : public SampleSource {
 
 }  // namespace
 
-std::unique_ptr<SampleSource> make_sample_source(SampleListing listing, std::vector<InputSpec> inputs,
+std::unique_ptr<SampleSource> make_sample_source(SampleListing listing,
+                                                 std::vector<InputSpec> inputs,
                                                  const SampleOptions& options) {
   if (listing.kind == FileKind::kImage) {
     if (inputs.size() != 1) {
       throw Error(ErrorCode::kUnsupported,
-                  format("images can feed a model with one input, this one has {}; give .npz files or a list of .raw or "
+                  format("images can feed a model with one input, this one has {}; give .npz files "
+                         "or a list of .raw or "
                          ".npy files",
                          inputs.size()));
     }
     if (inputs[0].type.dtype != DType::kFloat32) {
-      throw Error(ErrorCode::kUnsupported, format("images can feed float32 inputs only, '{}' is {}", inputs[0].name,
-                                                  dtype_name(inputs[0].type.dtype)));
+      throw Error(ErrorCode::kUnsupported,
+                  format("images can feed float32 inputs only, '{}' is {}", inputs[0].name,
+                         dtype_name(inputs[0].type.dtype)));
     }
     (void)input_geometry(inputs[0].type.shape, options.preprocessing.layout);
   }
-  if (options.limit < 0) throw Error(ErrorCode::kUsage, format("a limit of {} samples; expected 0 (all) or more", options.limit));
+  if (options.limit < 0)
+    throw Error(ErrorCode::kUsage,
+                format("a limit of {} samples; expected 0 (all) or more", options.limit));
   const auto limit = static_cast<size_t>(options.limit);
   if (limit > 0 && listing.samples.size() > limit) listing.samples.resize(limit);
   return std::make_unique<FileSource>(std::move(listing), std::move(inputs), options.preprocessing);
 }
 
-std::unique_ptr<SampleSource> open_sample_source(const fs::path& path, std::vector<InputSpec> inputs,
+std::unique_ptr<SampleSource> open_sample_source(const fs::path& path,
+                                                 std::vector<InputSpec> inputs,
                                                  const SampleOptions& options) {
   SampleListing listing = list_samples(path, inputs);
   try {

@@ -15,7 +15,9 @@ class ChosenSamples final : public SampleSource {
   ChosenSamples(std::unique_ptr<SampleSource> source, std::vector<int64_t> indices)
       : source_(std::move(source)), indices_(std::move(indices)) {}
   [[nodiscard]] int64_t size() const override { return static_cast<int64_t>(indices_.size()); }
-  [[nodiscard]] Sample load(int64_t index) const override { return source_->load(indices_.at(static_cast<size_t>(index))); }
+  [[nodiscard]] Sample load(int64_t index) const override {
+    return source_->load(indices_.at(static_cast<size_t>(index)));
+  }
   [[nodiscard]] std::string name(int64_t index) const override {
     return source_->name(indices_.at(static_cast<size_t>(index)));
   }
@@ -25,7 +27,8 @@ class ChosenSamples final : public SampleSource {
   std::vector<int64_t> indices_;
 };
 
-// "" when the sample loads, else why not. Bugs and unsupported inputs are not the file's fault and pass through.
+// "" when the sample loads, else why not. Bugs and unsupported inputs are not the file's fault and
+// pass through.
 std::string trouble_with(const SampleSource& source, int64_t index) {
   try {
     (void)source.load(index);
@@ -61,8 +64,9 @@ ScreenedSource skip_bad_samples(std::unique_ptr<SampleSource> source, int64_t li
     begin += count;
   }
   if (kept.empty()) {
-    throw Error(ErrorCode::kInvalidData, format("none of {} samples can be read; the first: {}", total,
-                                                skipped.empty() ? "there is none" : skipped.front().reason));
+    throw Error(ErrorCode::kInvalidData,
+                format("none of {} samples can be read; the first: {}", total,
+                       skipped.empty() ? "there is none" : skipped.front().reason));
   }
   return {std::make_unique<ChosenSamples>(std::move(source), std::move(kept)), std::move(skipped)};
 }

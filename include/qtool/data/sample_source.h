@@ -1,7 +1,8 @@
-// Where calibration and evaluation samples come from: pictures, .npy, .npz or raw float32 files, in a folder or listed
-// in a text file. A sample is one tensor for each model input.
+// Where calibration and evaluation samples come from: pictures, .npy, .npz or raw float32 files, in
+// a folder or listed in a text file. A sample is one tensor for each model input.
 //
-// Sources read a file when its sample is asked for and keep no state, so load() may be called from several threads.
+// Sources read a file when its sample is asked for and keep no state, so load() may be called from
+// several threads.
 #pragma once
 
 #include <cstdint>
@@ -44,29 +45,35 @@ struct SampleOptions {
 enum class FileKind { kImage, kNpy, kNpz, kRaw };
 [[nodiscard]] std::string_view file_kind_name(FileKind kind);
 
-// By extension, upper or lower case: jpg jpeg png bmp; npy; npz; raw bin. nullopt for everything else.
+// By extension, upper or lower case: jpg jpeg png bmp; npy; npz; raw bin. nullopt for everything
+// else.
 [[nodiscard]] std::optional<FileKind> file_kind_of(const std::filesystem::path& path);
 
 // Files of one sample: several when a list gives each input its own.
 struct SampleFiles {
   std::string name;
-  std::map<std::string, std::filesystem::path> by_input;  // an .npz, which names its tensors itself, has the key ""
+  std::map<std::string, std::filesystem::path>
+      by_input;  // an .npz, which names its tensors itself, has the key ""
 };
 struct SampleListing {
   FileKind kind = FileKind::kImage;
   std::vector<SampleFiles> samples;
 };
 
-// A folder (recursive; sorted by relative path, bytewise; names that begin with '.' and unknown extensions are passed
-// over), a text list, or one data file. Lists: one sample a line, paths relative to the list file; empty lines, lines
-// that begin with '#' and a first line that begins with '%' (output names) are ignored. A line is a path, or for models
-// with several inputs `name:=path name2:=path` or the paths in input order.
-// Throws Error(kIo) for a missing path, Error(kInvalidData) when nothing usable is there or kinds are mixed.
-[[nodiscard]] SampleListing list_samples(const std::filesystem::path& path, const std::vector<InputSpec>& inputs);
+// A folder (recursive; sorted by relative path, bytewise; names that begin with '.' and unknown
+// extensions are passed over), a text list, or one data file. Lists: one sample a line, paths
+// relative to the list file; empty lines, lines that begin with '#' and a first line that begins
+// with '%' (output names) are ignored. A line is a path, or for models with several inputs
+// `name:=path name2:=path` or the paths in input order. Throws Error(kIo) for a missing path,
+// Error(kInvalidData) when nothing usable is there or kinds are mixed.
+[[nodiscard]] SampleListing list_samples(const std::filesystem::path& path,
+                                         const std::vector<InputSpec>& inputs);
 
-// Pictures feed models with one input only. Raw files must have exactly the input's size; .npy and .npz tensors its
-// shape (a missing batch dimension is added) and element type (floating point is converted).
-[[nodiscard]] std::unique_ptr<SampleSource> make_sample_source(SampleListing listing, std::vector<InputSpec> inputs,
+// Pictures feed models with one input only. Raw files must have exactly the input's size; .npy and
+// .npz tensors its shape (a missing batch dimension is added) and element type (floating point is
+// converted).
+[[nodiscard]] std::unique_ptr<SampleSource> make_sample_source(SampleListing listing,
+                                                               std::vector<InputSpec> inputs,
                                                                const SampleOptions& options);
 
 // list_samples and make_sample_source.
@@ -83,9 +90,11 @@ struct ScreenedSource {
   std::vector<SkippedSample> skipped;
 };
 
-// Loads every sample once, on `threads` threads, and leaves out those that throw kInvalidData or kIo, so that what is
-// skipped does not depend on timing. With a limit, the first `limit` good ones are kept (open the source without one) and
-// `skipped` counts only those before the last kept one. Throws Error(kInvalidData) when nothing is left.
-[[nodiscard]] ScreenedSource skip_bad_samples(std::unique_ptr<SampleSource> source, int64_t limit, int threads);
+// Loads every sample once, on `threads` threads, and leaves out those that throw kInvalidData or
+// kIo, so that what is skipped does not depend on timing. With a limit, the first `limit` good ones
+// are kept (open the source without one) and `skipped` counts only those before the last kept one.
+// Throws Error(kInvalidData) when nothing is left.
+[[nodiscard]] ScreenedSource skip_bad_samples(std::unique_ptr<SampleSource> source, int64_t limit,
+                                              int threads);
 
 }  // namespace qtool::data
