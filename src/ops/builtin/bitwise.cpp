@@ -30,6 +30,17 @@ bool shifts_left(const ir::Node& node) {
   return direction == "LEFT";
 }
 
+// Right shifts of signed integers are arithmetic. Amounts from the width of the type on, and negative ones, shift
+// everything out, where the C++ operator is undefined.
+template <class T>
+T shifted(T value, T amount, bool left) {
+  constexpr int kWidth = static_cast<int>(sizeof(T) * 8);
+  const bool all_out = amount < T{0} || static_cast<uint64_t>(amount) >= static_cast<uint64_t>(kWidth);
+  if (left) return all_out ? T{0} : static_cast<T>(static_cast<uint64_t>(value) << static_cast<int>(amount));
+  if (all_out) return value < T{0} ? static_cast<T>(-1) : T{0};
+  return static_cast<T>(value >> static_cast<int>(amount));
+}
+
 template <class Fn>
 OpDef bitwise(const char* type, Fn fn) {
   return {.type = type,
@@ -53,9 +64,7 @@ void register_bitwise(Registry& registry) {
                 },
                 .evaluate = [](const EvalContext& context) {
                   return evaluate_with(context, [left = shifts_left(context.node())]<class T>(T value, T amount) {
-                    const auto bits = static_cast<uint64_t>(amount);
-                    if (bits >= sizeof(T) * 8) return T{0};  // the C++ shift is undefined there
-                    return static_cast<T>(left ? static_cast<uint64_t>(value) << bits : static_cast<uint64_t>(value) >> bits);
+                    return shifted(value, amount, left);
                   });
                 },
                 .traits = {.flow = ValueFlow::kNotNumeric}});

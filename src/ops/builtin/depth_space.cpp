@@ -1,4 +1,4 @@
-// DepthToSpace (DCR and CRD order) and SpaceToDepth: a transposition of a six-axis view.
+// DepthToSpace and SpaceToDepth, both in DCR and CRD order: a transposition of a six-axis view.
 #include "operands.h"
 #include "qtool/ops/registry.h"
 #include "strided_copy.h"
@@ -33,14 +33,18 @@ InferredTypes space_to_depth_types(const Context& context) {
   return {TensorType{operand_dtype(context, 0), Shape{s[0], s[1] * block * block, s[2] / block, s[3] / block}}};
 }
 
+// DCR: the channels of the deep side are (block_y, block_x, c); CRD: (c, block_y, block_x).
+bool is_depth_first(const ir::Node& node) {
+  const std::string mode = node.attr_string("mode", "DCR");
+  if (mode != "DCR" && mode != "CRD") invalid_model("attribute mode is '{}', expected DCR or CRD", mode);
+  return mode == "DCR";
+}
+
 std::vector<Tensor> depth_to_space(const EvalContext& context) {
   const Shape result = settled(depth_to_space_types(context)).shape;
   const Shape& s = context.input(0).shape();
   const int64_t block = block_size(context), channels = result[1], plane = s[2] * s[3];
-  const std::string mode = context.node().attr_string("mode", "DCR");
-  if (mode != "DCR" && mode != "CRD") invalid_model("attribute mode is '{}', expected DCR or CRD", mode);
-  // DCR: input channel = (block_y, block_x, c); CRD: (c, block_y, block_x).
-  const bool depth_first = mode == "DCR";
+  const bool depth_first = is_depth_first(context.node());
   const int64_t step_c = depth_first ? plane : block * block * plane;
   const int64_t step_x = depth_first ? channels * plane : plane;
   return {copy_view(context.input(0), 0, {s[0], channels, s[2], block, s[3], block},
@@ -51,7 +55,10 @@ std::vector<Tensor> space_to_depth(const EvalContext& context) {
   const Shape result = settled(space_to_depth_types(context)).shape;
   const Shape& s = context.input(0).shape();
   const int64_t block = block_size(context), plane = s[2] * s[3];
-  // Result channel = (block_y, block_x, c).
+  if (!is_depth_first(context.node())) {
+    return {copy_view(context.input(0), 0, {s[0], s[1], block, block, result[2], result[3]},
+                      {s[1] * plane, plane, s[3], 1, block * s[3], block}, result)};
+  }
   return {copy_view(context.input(0), 0, {s[0], block, block, s[1], result[2], result[3]},
                     {s[1] * plane, s[3], 1, plane, block * s[3], block}, result)};
 }

@@ -1,4 +1,5 @@
-// Mod: fmod=0 takes the sign of the divisor (integers), fmod=1 the sign of the dividend (as C's fmod).
+// Mod: fmod=0 takes the sign of the divisor (as numpy.mod), fmod=1 the sign of the dividend (as C's fmod). Older
+// versions of the standard ask for fmod=1 with floating point; newer ones define both, and so does this.
 #include <cmath>
 
 #include "broadcast.h"
@@ -12,9 +13,6 @@ template <class Context>
 InferredTypes types(const Context& context) {
   require_same_dtype(context, 0, 1);
   require_numeric(operand_dtype(context, 0));
-  if (is_floating(operand_dtype(context, 0)) && context.node().attr_int("fmod", 0) == 0) {
-    invalid_model("floating-point inputs need attribute fmod = 1");
-  }
   return {TensorType{operand_dtype(context, 0), broadcast_shapes(operand_shape(context, 0), operand_shape(context, 1))}};
 }
 
@@ -27,6 +25,13 @@ T integer_remainder(T a, T b) {
   return static_cast<T>(a % b);
 }
 
+template <class T>
+T floored_remainder(T a, T b) {
+  const T rest = std::fmod(a, b);
+  if (rest == T{0}) return std::copysign(T{0}, b);
+  return (rest < T{0}) != (b < T{0}) ? rest + b : rest;
+}
+
 std::vector<Tensor> evaluate(const EvalContext& context) {
   Tensor result(settled(types(context)));
   const bool sign_of_dividend = context.node().attr_int("fmod", 0) != 0;
@@ -34,7 +39,7 @@ std::vector<Tensor> evaluate(const EvalContext& context) {
     using C = Compute<T>;
     map_broadcast<T, T, T>(context.input(0), context.input(1), result, [=](C a, C b) -> C {
       if constexpr (std::is_floating_point_v<C>) {
-        return std::fmod(a, b);
+        return sign_of_dividend ? std::fmod(a, b) : floored_remainder(a, b);
       } else {
         const C rest = integer_remainder(a, b);
         return !sign_of_dividend && rest != 0 && (rest < 0) != (b < 0) ? static_cast<C>(rest + b) : rest;

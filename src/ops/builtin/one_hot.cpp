@@ -18,6 +18,7 @@ size_t new_axis(const Context& context) {
 
 template <class Context>
 InferredTypes types(const Context& context) {
+  (void)operand_shape(context, 1);  // refuses a missing depth
   const Tensor* depth = known_operand(context, 1);
   if (depth == nullptr) return {std::nullopt};
   std::vector<int64_t> dims = operand_shape(context, 0).dims();

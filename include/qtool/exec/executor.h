@@ -1,0 +1,72 @@
+// Runs a graph: a plan made once (layouts, fused steps, aliasing, one arena by liveness, packed weights) and sessions
+// that each own an arena. Sessions of one plan run concurrently, one image each.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "qtool/exec/layout.h"
+#include "qtool/ir/graph.h"
+#include "qtool/model/model_state.h"
+
+namespace qtool::exec {
+
+struct ExecOptions {
+  // Threads inside one operator; 1 for one image a worker.
+  int intra_threads = 1;
+  // Values that a tap will read: never fused away.
+  std::vector<ir::ValueId> observed;
+  // Simulation: values with an encoding are put on their grid, constants included; convolutions and matrix products of
+  // two such operands are computed on integer levels and are exact.
+  const model::EncodingTable* encodings = nullptr;
+  // Plain reference kernels only, for tests.
+  bool reference_only = false;
+};
+
+// Called right after the step that produced `value`, while it is in cache.
+using Tap = std::function<void(ir::ValueId value, const PhysicalView& view)>;
+
+struct PlanSummary {
+  size_t steps = 0;
+  size_t reference_steps = 0;                 // steps without a fast kernel
+  std::vector<std::string> reference_nodes;   // their nodes
+  size_t arena_bytes = 0;
+  size_t packed_bytes = 0;
+  size_t inexact_products = 0;                // simulated products whose sums may pass 2^24
+};
+
+class Plan;  // internal
+
+class Session {
+ public:
+  ~Session();
+  Session(Session&&) noexcept;
+  // Inputs in graph input order; dtype and shape are checked. Returns the graph outputs as tensors of their own.
+  [[nodiscard]] std::vector<Tensor> run(const std::vector<Tensor>& inputs, const Tap& tap = {});
+
+ private:
+  friend class Executor;
+  struct State;
+  explicit Session(std::shared_ptr<const Plan> plan);
+  std::unique_ptr<State> state_;
+};
+
+class Executor {
+ public:
+  // The graph must have settled shapes (ops::infer_shapes). It is copied as far as needed.
+  Executor(const ir::Graph& graph, const ExecOptions& options);
+  [[nodiscard]] Session new_session() const;
+  [[nodiscard]] const PlanSummary& summary() const;
+  // Values a tap is called for with these options.
+  [[nodiscard]] const std::vector<TensorType>& input_types() const;
+
+ private:
+  std::shared_ptr<const Plan> plan_;
+};
+
+// Preferred channel block of this machine: 16 with AVX-512, else 8.
+[[nodiscard]] int64_t preferred_block();
+
+}  // namespace qtool::exec

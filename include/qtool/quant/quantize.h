@@ -1,0 +1,50 @@
+// Tensors onto a grid and back. Rounding is half to even of x / scale in float32, the rule of ONNX QuantizeLinear.
+#pragma once
+
+#include <vector>
+
+#include "qtool/quant/encoding.h"
+#include "qtool/tensor/tensor.h"
+
+namespace qtool::quant {
+
+// Level k = clamp(round(x / scale), lowest, highest); NaN becomes level 0.
+[[nodiscard]] int64_t quantize_level(float x, const Grid& grid, int64_t lowest, int64_t highest);
+
+// Levels of every element, row-major. Throws Error(kInvalidModel) when the number of grids does not fit the axis.
+[[nodiscard]] std::vector<int64_t> quantize_levels(const Tensor& tensor, const Encoding& encoding);
+
+// The float32 values that survive: scale * level.
+[[nodiscard]] Tensor fake_quantize(const Tensor& tensor, const Encoding& encoding);
+
+struct QuantizationError {
+  double signal_power = 0.0;  // sum of x^2
+  double noise_power = 0.0;   // sum of (x - x^)^2
+  int64_t clipped = 0;        // elements outside the grid by more than half a level
+  [[nodiscard]] double sqnr() const { return sqnr_db(signal_power, noise_power); }
+};
+[[nodiscard]] QuantizationError quantization_error(const Tensor& tensor, const Encoding& encoding);
+
+// Real bounds of a float32 tensor: one range, or one for each index of `channel_axis`. An empty tensor gives [0, 0].
+// Throws Error(kInvalidData) on NaN or infinity.
+[[nodiscard]] std::vector<Range> tensor_ranges(const Tensor& tensor, int channel_axis);
+
+// Calls fn(element index, channel) over a row-major tensor; channel is 0 when axis < 0.
+template <class Fn>
+void for_each_channel_element(const Shape& shape, int axis, Fn&& fn) {
+  const int64_t count = shape.element_count();
+  if (axis < 0) {
+    for (int64_t i = 0; i < count; ++i) fn(i, int64_t{0});
+    return;
+  }
+  const int64_t inner = shape.span_count(static_cast<size_t>(axis) + 1, shape.rank());
+  const int64_t channels = shape[static_cast<size_t>(axis)];
+  int64_t i = 0;
+  while (i < count) {
+    for (int64_t c = 0; c < channels; ++c) {
+      for (int64_t k = 0; k < inner; ++k, ++i) fn(i, c);
+    }
+  }
+}
+
+}  // namespace qtool::quant

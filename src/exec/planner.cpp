@@ -1,0 +1,526 @@
+// Walks the graph once and turns it into steps: chooses kernels and layouts, fuses activations, places views and
+// concatenated parts without copies, then packs the arena.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "arena.h"
+#include "plan.h"
+#include "qtool/exec/registry.h"
+#include "qtool/quant/quantize.h"
+#include "qtool/support/error.h"
+#include "qtool/support/format.h"
+#include "reference_kernel.h"
+#include "threads.h"
+
+namespace qtool::exec {
+
+namespace {
+
+using ir::Graph;
+using ir::kNoNode;
+using ir::kNoValue;
+using ir::Node;
+using ir::NodeId;
+using ir::ValueId;
+
+const Registry& kernel_registry() {
+  static const Registry registry = [] {
+    Registry table;
+    register_builtin(table);
+    return table;
+  }();
+  return registry;
+}
+
+struct Placement {
+  int buffer = kNoBuffer;
+  Layout layout;
+};
+
+// A Concat part that may be written straight into the Concat's output.
+struct Home {
+  NodeId concat;
+  int64_t element_offset;
+  bool block_aligned;  // offset and part are whole channel blocks
+};
+
+class Planner {
+ public:
+  Planner(Plan& plan, const ExecOptions& options)
+      : plan_(plan), graph_(plan.graph), options_(options),
+        observed_(options.observed.begin(), options.observed.end()), block_(preferred_block()) {}
+
+  void build() {
+    quantize_constants();
+    count_uses();
+    if (!options_.reference_only) find_concat_homes();
+    plan_inputs();
+    for (const NodeId id : graph_.topological_order()) {
+      if (!consumed_.contains(id)) plan_node(id);
+    }
+    plan_outputs();
+    pack();
+  }
+
+ private:
+  // ---- preparation -------------------------------------------------------------------------------------------
+
+  const quant::Encoding* encoding(ValueId id) const {
+    if (options_.encodings == nullptr || id == kNoValue) return nullptr;
+    return model::find_encoding(*options_.encodings, id);
+  }
+
+  void quantize_constants() {
+    if (options_.encodings == nullptr) return;
+    for (const ValueId id : graph_.value_ids()) {
+      ir::Value& value = graph_.value(id);
+      const quant::Encoding* grid = encoding(id);
+      if (value.constant && grid != nullptr && value.constant->dtype() == DType::kFloat32) {
+        value.constant = quant::fake_quantize(*value.constant, *grid);
+      }
+    }
+  }
+
+  void count_uses() {
+    remaining_uses_.resize(graph_.value_capacity(), 0);
+    for (const ValueId id : graph_.value_ids()) {
+      remaining_uses_[index(id)] = static_cast<int>(graph_.value(id).uses.size()) + (graph_.is_output(id) ? 1 : 0);
+    }
+  }
+
+  static size_t index(ValueId id) { return static_cast<size_t>(id); }
+
+  bool typed(ValueId id) const { return graph_.value(id).type.has_value(); }
+  bool watched(ValueId id) const { return observed_.contains(id) || encoding(id) != nullptr; }
+
+  bool same_grid(ValueId a, ValueId b) const {
+    const quant::Encoding* left = encoding(a);
+    const quant::Encoding* right = encoding(b);
+    if (left == nullptr || right == nullptr) return left == right;
+    return left->grids.size() == 1 && right->grids.size() == 1 && left->grids[0].scale == right->grids[0].scale &&
+           left->grids[0].offset == right->grids[0].offset && left->bits == right->bits;
+  }
+
+  void find_concat_homes() {
+    for (const NodeId id : graph_.node_ids()) {
+      const Node& node = graph_.node(id);
+      if (node.op_type != "Concat" || !node.domain.empty() || node.outputs.size() != 1 || !typed(node.outputs[0])) continue;
+      const TensorType& type = graph_.type_of(node.outputs[0]);
+      if (type.dtype != DType::kFloat32 || type.shape.rank() < 2) continue;
+      const size_t axis = type.shape.normalize_axis(node.attr_int("axis", 1));
+      if (type.shape.span_count(0, axis) != 1) continue;  // parts are contiguous in the output
+      // Putting the output on another grid in place would change what other readers of a part see.
+      const bool grids_agree = std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) {
+        return encoding(node.outputs[0]) == nullptr || same_grid(input, node.outputs[0]);
+      });
+      if (!grids_agree) continue;
+      const int64_t inner = type.shape.span_count(axis + 1, type.shape.rank());
+      int64_t channel = 0;
+      bool aligned = axis == 1;
+      for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
+        const ValueId input = node.inputs[slot];
+        if (!typed(input)) break;
+        const int64_t channels = graph_.type_of(input).shape[axis];
+        aligned = aligned && channel % block_ == 0 && (channels % block_ == 0 || slot + 1 == node.inputs.size());
+        const bool usable = graph_.producer(input) != kNoNode && !graph_.is_output(input) && !homes_.contains(input) &&
+                            std::count(node.inputs.begin(), node.inputs.end(), input) == 1;
+        if (usable) homes_[input] = {id, channel * inner, aligned};
+        channel += channels;
+      }
+    }
+  }
+
+  // ---- buffers -----------------------------------------------------------------------------------------------
+
+  int new_buffer(Buffer buffer) {
+    plan_.buffers.push_back(std::move(buffer));
+    return static_cast<int>(plan_.buffers.size()) - 1;
+  }
+
+  int new_arena_buffer(const TensorType& type, Layout layout) {
+    const int64_t elements = physical_count(type.shape, layout);
+    return new_buffer({.bytes = static_cast<size_t>(elements) * dtype_size_bytes(type.dtype)});
+  }
+
+  int root_of(int buffer) const { return plan_.buffers[buffer].root == kNoBuffer ? buffer : plan_.buffers[buffer].root; }
+
+  int new_view(int of, int64_t byte_offset, size_t bytes) {
+    const int root = root_of(of);
+    const size_t base = plan_.buffers[of].root == kNoBuffer ? 0 : plan_.buffers[of].root_offset;
+    ++plan_.buffers[root].sharers;
+    return new_buffer({.bytes = bytes, .root = root, .root_offset = base + static_cast<size_t>(byte_offset)});
+  }
+
+  // Memory for a node output; a Concat part goes straight into the Concat's output where that is possible.
+  int new_output_buffer(ValueId id, Layout layout) {
+    const TensorType& type = graph_.type_of(id);
+    const auto home = homes_.find(id);
+    if (home != homes_.end() && (layout.plain() || (home->second.block_aligned && layout.block == block_))) {
+      const ValueId joined = graph_.node(home->second.concat).outputs[0];
+      auto parent = places_.find(joined);
+      if (parent == places_.end()) {
+        const int buffer = new_arena_buffer(graph_.type_of(joined), layout);
+        parent = places_.emplace(joined, Placement{buffer, layout}).first;
+      }
+      if (parent->second.layout == layout) {
+        const size_t bytes = static_cast<size_t>(physical_count(type.shape, layout)) * sizeof(float);
+        return new_view(parent->second.buffer, home->second.element_offset * static_cast<int64_t>(sizeof(float)), bytes);
+      }
+    }
+    return new_arena_buffer(type, layout);
+  }
+
+  Placement place_of(ValueId id) {
+    const auto at = places_.find(id);
+    if (at != places_.end()) return at->second;
+    const Tensor* constant = graph_.constant(id);
+    QTOOL_CHECK(constant != nullptr);
+    const int buffer = new_buffer({.kind = Buffer::Kind::kConstant, .bytes = constant->size_bytes(), .constant = *constant});
+    return places_[id] = {buffer, Layout{}};
+  }
+
+  int in_layout(ValueId id, Layout wanted) {
+    const Placement place = place_of(id);
+    if (place.layout == wanted) return place.buffer;
+    const auto key = std::make_pair(id, wanted.block);
+    if (const auto at = converted_.find(key); at != converted_.end()) return at->second;
+    const TensorType& type = graph_.type_of(id);
+    const int buffer = new_arena_buffer(type, wanted);
+    Step step{.label = "reorder " + graph_.value(id).name};
+    step.kernel = make_kernel([shape = type.shape, from = place.layout, wanted](const KernelArgs& args) {
+      const auto* source = static_cast<const float*>(args.in[0]);
+      auto* target = static_cast<float*>(args.out[0]);
+      if (wanted.plain()) {
+        copy_to_plain({source, shape, from}, target);
+      } else {
+        QTOOL_CHECK(from.plain());
+        copy_from_plain(source, shape, wanted, target);
+      }
+    });
+    step.in = {place.buffer};
+    step.out = {buffer};
+    plan_.steps.push_back(std::move(step));
+    return converted_[key] = buffer;
+  }
+
+  // ---- nodes -------------------------------------------------------------------------------------------------
+
+  void plan_inputs() {
+    for (size_t i = 0; i < graph_.inputs.size(); ++i) {
+      const ValueId id = graph_.inputs[i];
+      const ir::Value& value = graph_.value(id);
+      PlanInput input{.type = graph_.type_of(id), .name = value.name};
+      plan_.input_types.push_back(input.type);
+      input.copied = encoding(id) != nullptr;
+      input.buffer = input.copied ? new_arena_buffer(input.type, {})
+                                  : new_buffer({.kind = Buffer::Kind::kFeed, .bytes = 0, .feed = i});
+      if (input.copied) plan_.buffers[input.buffer].first_step = 0;
+      places_[id] = {input.buffer, Layout{}};
+      input.produced = make_produced(id, input.buffer, {});
+      plan_.inputs.push_back(std::move(input));
+    }
+  }
+
+  Produced make_produced(ValueId id, int buffer, Layout layout) const {
+    Produced produced{.value = id, .buffer = buffer, .layout = layout, .shape = graph_.type_of(id).shape};
+    produced.tapped = observed_.contains(id) && graph_.type_of(id).dtype == DType::kFloat32;
+    if (const quant::Encoding* grid = encoding(id); grid != nullptr && graph_.type_of(id).dtype == DType::kFloat32) {
+      produced.quantize = true;
+      produced.scale = static_cast<float>(grid->grids[0].scale);
+      produced.lowest = static_cast<float>(grid->lowest_level());
+      produced.highest = static_cast<float>(grid->highest_level());
+    }
+    return produced;
+  }
+
+  void use_inputs(const Node& node) {
+    for (const ValueId input : node.inputs) {
+      if (input != kNoValue) --remaining_uses_[index(input)];
+    }
+  }
+
+  void plan_node(NodeId id) {
+    const Node& node = graph_.node(id);
+    const bool is_static = std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId v) { return v == kNoValue || typed(v); }) &&
+                           std::all_of(node.outputs.begin(), node.outputs.end(), [&](ValueId v) { return v == kNoValue || typed(v); });
+    if (!is_static) return plan_dynamic(node);
+    if (!options_.reference_only) {
+      if (try_silu(node) || try_fused_activation(node) || try_fast(node, node, {}, {&node})) return;
+    }
+    plan_reference(node);
+  }
+
+  // Sigmoid followed by x * sigmoid(x), unless simulation wants the gate on a grid before it is multiplied.
+  bool try_silu(const Node& node) {
+    if (node.op_type != "Sigmoid" || encoding(node.outputs[0]) != nullptr) return false;
+    const Node* mul = find_silu_product(node);
+    if (mul == nullptr || consumed_.contains(mul->id)) return false;
+    Node fused = node;
+    fused.op_type = std::string(kSiluStep);
+    fused.outputs = {mul->outputs[0], needed_elsewhere(node.outputs[0], *mul) ? node.outputs[0] : kNoValue};
+    plan_.fused_nodes.push_back(fused);
+    return try_fast(plan_.fused_nodes.back(), node, {}, {&node, mul});
+  }
+
+  bool needed_elsewhere(ValueId id, const Node& reader) const {
+    const auto& uses = graph_.value(id).uses;
+    return watched(id) || graph_.is_output(id) ||
+           std::any_of(uses.begin(), uses.end(), [&](NodeId user) { return user != reader.id; });
+  }
+
+  const Node* find_silu_product(const Node& sigmoid) const {
+    for (const NodeId user : graph_.value(sigmoid.outputs[0]).uses) {
+      const Node& mul = graph_.node(user);
+      if (mul.op_type != "Mul" || mul.inputs.size() != 2) continue;
+      const bool product = (mul.inputs[0] == sigmoid.inputs[0] && mul.inputs[1] == sigmoid.outputs[0]) ||
+                           (mul.inputs[1] == sigmoid.inputs[0] && mul.inputs[0] == sigmoid.outputs[0]);
+      if (product) return &mul;
+    }
+    return nullptr;
+  }
+
+  bool try_fused_activation(const Node& node) {
+    if (node.op_type != "Conv" && node.op_type != "Gemm" && node.op_type != "MatMul") return false;
+    const ValueId inner = node.outputs[0];
+    if (watched(inner) || graph_.is_output(inner)) return false;
+    FusedActivation activation;
+    std::vector<const Node*> members = {&node};
+    ValueId result = kNoValue;
+    const auto& uses = graph_.value(inner).uses;
+    if (uses.size() == 1) {
+      const Node& next = graph_.node(uses[0]);
+      if (next.op_type == "Relu") {
+        activation.kind = FusedActivation::Kind::kRelu;
+      } else if (!constant_clip(next, activation)) {
+        return false;
+      }
+      members.push_back(&next);
+      result = next.outputs[0];
+    } else if (uses.size() == 2) {
+      const Node& first = graph_.node(uses[0]).op_type == "Sigmoid" ? graph_.node(uses[0]) : graph_.node(uses[1]);
+      const Node* mul = first.op_type == "Sigmoid" ? find_silu_product(first) : nullptr;
+      if (mul == nullptr || needed_elsewhere(first.outputs[0], *mul)) return false;
+      activation.kind = FusedActivation::Kind::kSilu;
+      members.push_back(&first);
+      members.push_back(mul);
+      result = mul->outputs[0];
+    } else {
+      return false;
+    }
+    Node fused = node;
+    fused.outputs[0] = result;
+    plan_.fused_nodes.push_back(fused);
+    return try_fast(plan_.fused_nodes.back(), node, activation, members);
+  }
+
+  bool constant_clip(const Node& node, FusedActivation& activation) const {
+    if (node.op_type != "Clip") return false;
+    const auto bound = [&](size_t slot, std::string_view attribute, float fallback) -> std::optional<float> {
+      if (slot < node.inputs.size() && node.inputs[slot] != kNoValue) {
+        const Tensor* value = graph_.constant(node.inputs[slot]);
+        if (value == nullptr || value->element_count() != 1) return std::nullopt;
+        return value->to_float()[0];
+      }
+      return node.attr_float(attribute, fallback);
+    };
+    const auto lo = bound(1, "min", -std::numeric_limits<float>::infinity());
+    const auto hi = bound(2, "max", std::numeric_limits<float>::infinity());
+    if (!lo || !hi || *lo > *hi) return false;
+    activation = {FusedActivation::Kind::kClip, *lo, *hi};
+    return true;
+  }
+
+  // `request_node` is what the kernel sees; `members` are the graph nodes it replaces.
+  bool try_fast(const Node& request_node, const Node& node, FusedActivation activation,
+                const std::vector<const Node*>& members) {
+    const auto* factories = kernel_registry().find(request_node.op_type);
+    if (factories == nullptr || !node.domain.empty()) return false;
+    KernelRequest request{.graph = graph_, .node = request_node, .block = block_, .activation = activation};
+    for (const ValueId input : request_node.inputs) {
+      request.input_layouts.push_back(input == kNoValue ? Layout{} : place_of(input).layout);
+      request.input_encodings.push_back(encoding(input));
+    }
+    if (request_node.op_type == "Concat") {
+      const auto parent = places_.find(request_node.outputs[0]);
+      if (parent != places_.end()) request.required_output_layout = parent->second.layout;
+    }
+    for (const KernelFactory& factory : *factories) {
+      std::optional<KernelChoice> choice = factory(request);
+      if (!choice) continue;
+      for (const Node* member : members) {
+        consumed_.insert(member->id);
+        use_inputs(*member);
+      }
+      add_step(request_node, std::move(*choice));
+      return true;
+    }
+    return false;
+  }
+
+  bool can_take_place(const KernelChoice& choice, const Node& node, const Step& step) const {
+    if (choice.in_place_input < 0) return false;
+    const auto slot = static_cast<size_t>(choice.in_place_input);
+    const int buffer = step.in[slot];
+    if (buffer == kNoBuffer || remaining_uses_[index(node.inputs[slot])] > 0) return false;
+    const int root = root_of(buffer);
+    return plan_.buffers[root].kind == Buffer::Kind::kArena && plan_.buffers[root].sharers == 1 && root == buffer &&
+           !homes_.contains(node.outputs[0]);
+  }
+
+  void add_step(const Node& node, KernelChoice choice) {
+    Step step{.label = node.name, .scratch_bytes = choice.scratch_bytes};
+    for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
+      const bool absorbed = slot < choice.input_absorbed.size() && choice.input_absorbed[slot];
+      const Layout wanted = slot < choice.input_layouts.size() ? choice.input_layouts[slot] : Layout{};
+      step.in.push_back(node.inputs[slot] == kNoValue || absorbed ? kNoBuffer : in_layout(node.inputs[slot], wanted));
+    }
+    for (size_t slot = 0; slot < node.outputs.size(); ++slot) {
+      const ValueId id = node.outputs[slot];
+      if (id == kNoValue) {
+        step.out.push_back(kNoBuffer);
+        continue;
+      }
+      const Layout layout = slot < choice.output_layouts.size() ? choice.output_layouts[slot] : Layout{};
+      step.out.push_back(output_buffer(node, slot, layout, choice, step));
+      places_[id] = {step.out.back(), layout};
+      step.produced.push_back(make_produced(id, step.out.back(), layout));
+    }
+    step.kernel = std::move(choice.kernel);
+    plan_.steps.push_back(std::move(step));
+  }
+
+  int output_buffer(const Node& node, size_t slot, Layout layout, const KernelChoice& choice, Step& step) {
+    const ValueId id = node.outputs[slot];
+    if (slot < choice.output_views.size() && choice.output_views[slot]) {
+      const auto& view = *choice.output_views[slot];
+      const ValueId source = node.inputs[view.input];
+      const TensorType& type = graph_.type_of(id);
+      const size_t element = dtype_size_bytes(type.dtype);
+      const size_t bytes = static_cast<size_t>(physical_count(type.shape, layout)) * element;
+      const int place = new_view(step.in[view.input], view.offset * static_cast<int64_t>(element), bytes);
+      if (same_grid(source, id)) return place;
+      // Another grid: the view is copied first, then quantized in place.
+      const int own = new_arena_buffer(type, layout);
+      Step copy{.label = node.name + " (requantize)"};
+      copy.kernel = make_kernel([bytes](const KernelArgs& args) { std::memcpy(args.out[0], args.in[0], bytes); });
+      copy.in = {place};
+      copy.out = {own};
+      plan_.steps.push_back(std::move(copy));
+      return own;
+    }
+    if (slot == 0 && node.op_type == "Concat") {
+      const auto parent = places_.find(id);
+      if (parent != places_.end()) return parent->second.buffer;
+    }
+    if (slot == 0 && can_take_place(choice, node, step)) {
+      const size_t bytes = static_cast<size_t>(physical_count(graph_.type_of(id).shape, layout)) *
+                           dtype_size_bytes(graph_.type_of(id).dtype);
+      if (bytes == plan_.buffers[step.in[static_cast<size_t>(choice.in_place_input)]].bytes) {
+        return step.in[static_cast<size_t>(choice.in_place_input)];
+      }
+    }
+    return new_output_buffer(id, layout);
+  }
+
+  void plan_reference(const Node& node) {
+    const ops::OpDef& def = ops::builtin_registry().at(node);
+    KernelChoice choice;
+    choice.input_layouts.assign(node.inputs.size(), Layout{});
+    choice.output_layouts.assign(node.outputs.size(), Layout{});
+    choice.kernel = make_reference_kernel(graph_, node, def);
+    ++plan_.summary.reference_steps;
+    plan_.summary.reference_nodes.push_back(node.text());
+    use_inputs(node);
+    add_step(node, std::move(choice));
+  }
+
+  void plan_dynamic(const Node& node) {
+    Step step{.label = node.name, .dynamic_op = &ops::builtin_registry().at(node), .node = &node};
+    for (const ValueId input : node.inputs) {
+      step.in.push_back(input != kNoValue && typed(input) ? in_layout(input, {}) : kNoBuffer);
+    }
+    use_inputs(node);
+    ++plan_.summary.reference_steps;
+    plan_.summary.reference_nodes.push_back(node.text());
+    plan_.steps.push_back(std::move(step));
+  }
+
+  void plan_outputs() {
+    for (const ValueId id : graph_.outputs) {
+      PlanOutput output{.value = id, .name = graph_.value(id).name};
+      if (typed(id)) {
+        const Placement place = place_of(id);
+        output.buffer = place.buffer;
+        output.layout = place.layout;
+        output.type = graph_.type_of(id);
+      }
+      plan_.outputs.push_back(std::move(output));
+    }
+  }
+
+  // ---- memory ------------------------------------------------------------------------------------------------
+
+  void touch(int buffer, int step) {
+    if (buffer == kNoBuffer) return;
+    Buffer& root = plan_.buffers[root_of(buffer)];
+    root.first_step = root.first_step < 0 ? step : std::min(root.first_step, step);
+    root.last_step = std::max(root.last_step, step);
+  }
+
+  void pack() {
+    const int end = static_cast<int>(plan_.steps.size());
+    for (int i = 0; i < end; ++i) {
+      for (const int buffer : plan_.steps[i].in) touch(buffer, i);
+      for (const int buffer : plan_.steps[i].out) touch(buffer, i);
+      plan_.scratch_bytes = std::max(plan_.scratch_bytes, plan_.steps[i].scratch_bytes);
+    }
+    for (const PlanInput& input : plan_.inputs) {
+      if (input.copied) touch(input.buffer, 0);
+    }
+    for (const PlanOutput& output : plan_.outputs) touch(output.buffer, end);
+
+    std::vector<Interval> intervals;
+    std::vector<int> owners;
+    for (int i = 0; i < static_cast<int>(plan_.buffers.size()); ++i) {
+      const Buffer& buffer = plan_.buffers[i];
+      if (buffer.kind != Buffer::Kind::kArena || buffer.root != kNoBuffer || buffer.first_step < 0) continue;
+      intervals.push_back({buffer.bytes, buffer.first_step, buffer.last_step});
+      owners.push_back(i);
+    }
+    plan_.arena_bytes = pack_intervals(intervals);
+    for (size_t i = 0; i < owners.size(); ++i) plan_.buffers[owners[i]].arena_offset = intervals[i].offset;
+    plan_.summary.arena_bytes = plan_.arena_bytes;
+    plan_.summary.steps = plan_.steps.size();
+  }
+
+  Plan& plan_;
+  Graph& graph_;
+  const ExecOptions& options_;
+  std::set<ValueId> observed_;
+  int64_t block_;
+  std::set<NodeId> consumed_;
+  std::vector<int> remaining_uses_;
+  std::map<ValueId, Home> homes_;
+  std::map<ValueId, Placement> places_;
+  std::map<std::pair<ValueId, int64_t>, int> converted_;
+};
+
+}  // namespace
+
+bool KernelRequest::all_float() const {
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if (has_input(i) && input_type(i).dtype != DType::kFloat32) return false;
+  }
+  for (size_t i = 0; i < node.outputs.size(); ++i) {
+    if (node.outputs[i] != kNoValue && output_type(i).dtype != DType::kFloat32) return false;
+  }
+  return true;
+}
+
+Plan::Plan(const ir::Graph& source, const ExecOptions& options) : graph(source), intra_threads(options.intra_threads) {
+  const ThreadScope threads(options.intra_threads);  // oneDNN captures the count when primitives are made
+  Planner(*this, options).build();
+}
+
+}  // namespace qtool::exec
