@@ -49,6 +49,8 @@ function(qtool_add_module module)
   if(module STREQUAL "pipeline")
     qtool_embed_profiles(profiles)
     list(APPEND generated ${profiles})
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/src/pipeline/version.cpp
+      PROPERTIES COMPILE_DEFINITIONS QTOOL_VERSION="${PROJECT_VERSION}")
   endif()
   if(NOT sources)
     add_library(qtool_${module} INTERFACE)
