@@ -1,6 +1,8 @@
 // Walks the graph once and turns it into steps: chooses kernels and layouts, fuses activations, places views and
 // concatenated parts without copies, then packs the arena.
 #include <algorithm>
+#include <cstring>
+#include <limits>
 #include <map>
 #include <set>
 

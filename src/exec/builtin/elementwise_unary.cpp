@@ -1,4 +1,6 @@
 // Element-wise functions of one tensor, in whatever layout it lies; and the fused x * sigmoid(x).
+#include <limits>
+
 #include "qtool/exec/registry.h"
 #include "qtool/tensor/simd.h"
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <numeric>
+#include <ostream>
 #include <utility>
 
 #include "qtool/data/npz.h"
@@ -16,6 +17,8 @@ struct Case {
   Image (*resize)(const Image&, int, int, Interpolation);
   Interpolation interpolation;
 };
+
+void PrintTo(const Case& value, std::ostream* out) { *out << value.key; }
 
 std::vector<uint8_t> expected_pixels(const std::string& key) {
   for (const auto& [name, tensor] : read_npz(fixture("resized.npz"))) {
