@@ -21,7 +21,7 @@ std::string_view verdict_name(Verdict verdict) {
 }
 
 std::string cell(std::string text) {
-  for (size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) text.insert(at, "\\");
+  for (size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) text.insert(at, 1, '\\');
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text;
 }
