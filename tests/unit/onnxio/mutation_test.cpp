@@ -66,7 +66,7 @@ TEST_F(Mutation, RandomDamageNeverEscapesAsAnotherException) {
         case 2: damaged.erase(at, 1 + random() % 8); break;
         default: damaged.insert(at, 1 + random() % 4, static_cast<char>(random())); break;
       }
-      if (damaged.empty()) damaged = "x";
+      if (damaged.empty()) damaged.assign(1, 'x');
     }
     SCOPED_TRACE(round);
     (void)survives(damaged);
