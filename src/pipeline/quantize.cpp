@@ -9,6 +9,7 @@
 #include "normalization_check.h"
 #include "qtool/calib/calibrator.h"
 #include "qtool/calib/registry.h"
+#include "qtool/container/dlc_writer.h"
 #include "qtool/exporters/dlc_exporter.h"
 #include "qtool/exporters/encodings_json.h"
 #include "qtool/onnxio/quantized_kind.h"
@@ -168,7 +169,7 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   }
   if (wanted("dlc")) {
     exporters::DlcExportReport dlc_report;
-    const Bytes bytes = exporters::export_dlc(
+    const Bytes bytes = container::write_dlc(exporters::build_dlc(
         model.state,
         {.quantized = true, .model_name = stem, .tool_version = tool_version(),
          .recorded_options = {{"act_bitwidth", format("{}", profile.activation_bits)},
@@ -176,7 +177,7 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
                               {"bias_bitwidth", format("{}", profile.bias_bits)},
                               {"use_per_channel_quantization", profile.per_channel ? "True" : "False"},
                               {"profile", profile.name}}},
-        &dlc_report);
+        &dlc_report));
     for (const std::string& note : dlc_report.notes) reporter.debug(note);
     emit(stem + ".dlc", bytes);
   }
