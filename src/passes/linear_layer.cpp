@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "qtool/passes/rewrite.h"
 #include "qtool/support/error.h"
@@ -66,6 +67,27 @@ bool all_finite(std::span<const float> values) {
   return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
 }
 
+bool all_equal(std::span<const double> values, double expected) {
+  return std::all_of(values.begin(), values.end(), [=](double value) { return value == expected; });
+}
+
+// Weight and bias of the layer with `affine` behind it.
+std::pair<Tensor, Tensor> transformed(const Node& node, const Tensor& weight, std::span<const double> bias,
+                                      const ChannelAffine& affine) {
+  Tensor new_weight = weight.clone();
+  const auto elements = new_weight.mutable_data<float>();
+  visit_weight(node, weight.shape(), [&](int64_t i, int64_t channel) {
+    float& element = elements[static_cast<size_t>(i)];
+    element = static_cast<float>(double{element} * affine.scale[static_cast<size_t>(channel)]);
+  });
+  Tensor new_bias(DType::kFloat32, Shape{static_cast<int64_t>(bias.size())});
+  const auto offsets = new_bias.mutable_data<float>();
+  for (size_t c = 0; c < offsets.size(); ++c) {
+    offsets[c] = static_cast<float>(bias[c] * affine.scale[c] + affine.shift[c]);
+  }
+  return {std::move(new_weight), std::move(new_bias)};
+}
+
 bool is_foldable(const Graph& graph, const Node& node) {
   const bool convolution = is_op(node, "Conv") || is_op(node, "ConvTranspose");
   const bool product = is_op(node, "Gemm") || is_op(node, "MatMul");
@@ -99,25 +121,19 @@ bool fold_output_affine(Graph& graph, NodeId layer, const ChannelAffine& affine)
   const auto bias = bias_of(graph, node, channels);
   QTOOL_CHECK(bias.has_value());
 
-  Tensor new_weight = weight.clone();
-  const auto elements = new_weight.mutable_data<float>();
-  visit_weight(node, weight.shape(), [&](int64_t i, int64_t channel) {
-    float& element = elements[static_cast<size_t>(i)];
-    element = static_cast<float>(double{element} * affine.scale[static_cast<size_t>(channel)]);
-  });
-  Tensor new_bias(DType::kFloat32, Shape{channels});
-  const auto offsets = new_bias.mutable_data<float>();
-  for (size_t c = 0; c < offsets.size(); ++c) {
-    offsets[c] = static_cast<float>((*bias)[c] * affine.scale[c] + affine.shift[c]);
-  }
-  if (!all_finite(elements) || !all_finite(offsets)) return false;
+  const auto [new_weight, new_bias] = transformed(node, weight, *bias, affine);
+  if (!all_finite(new_weight.data<float>()) || !all_finite(new_bias.data<float>())) return false;
+  const bool scaled = !all_equal(affine.scale, 1.0);
+  const bool shifted = input_of(node, kBiasSlot) != kNoValue || !all_equal(affine.shift, 0.0);
 
   const std::string name = node.name;
-  set_own_constant(graph, layer, kWeightSlot, std::move(new_weight), name + ".weight");
-  set_own_constant(graph, layer, kBiasSlot, std::move(new_bias), name + ".bias");
-  Node& changed = graph.node(layer);
-  if (changed.op_type == "MatMul") changed.op_type = "Gemm";
-  changed.attributes.erase("beta");  // bias_of has multiplied it in
+  if (scaled) set_own_constant(graph, layer, kWeightSlot, new_weight, name + ".weight");
+  if (shifted) {
+    set_own_constant(graph, layer, kBiasSlot, new_bias, name + ".bias");
+    Node& changed = graph.node(layer);
+    if (changed.op_type == "MatMul") changed.op_type = "Gemm";
+    changed.attributes.erase("beta");  // bias_of has multiplied it in
+  }
   return true;
 }
 

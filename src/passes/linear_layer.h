@@ -25,8 +25,8 @@ inline constexpr size_t kChannelAxis = 1;
 
 [[nodiscard]] int64_t output_channels(const ir::Graph& graph, ir::NodeId layer);
 
-// Puts `affine` behind the layer into its weight and bias. A MatMul becomes a Gemm; a missing bias is added as
-// "<node>.bias". False, and no change, when a result would not be finite.
+// Puts `affine` behind the layer into its weight and bias. A bias that becomes necessary is added as "<node>.bias", and
+// turns a MatMul into a Gemm. False, and no change, when a result would not be finite.
 [[nodiscard]] bool fold_output_affine(ir::Graph& graph, ir::NodeId layer, const ChannelAffine& affine);
 
 // Applies `affine` to the statistics known of `value`.

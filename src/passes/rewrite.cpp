@@ -160,15 +160,19 @@ ValueId add_constant(Graph& graph, std::string_view stem, Tensor tensor) {
   return graph.add_constant(graph.unique_name(stem), std::move(tensor));
 }
 
+ValueId own_constant(Graph& graph, ValueId original, Tensor tensor, std::string_view stem) {
+  if (!graph.is_constant(original) || graph.value(original).uses.size() > 1 || graph.is_output(original)) {
+    return add_constant(graph, stem, std::move(tensor));
+  }
+  graph.value(original).type = tensor.type();
+  graph.value(original).constant = std::move(tensor);
+  return original;
+}
+
 ValueId set_own_constant(Graph& graph, NodeId node, size_t slot, Tensor tensor, std::string_view stem) {
   const ValueId before = input_of(graph.node(node), slot);
-  if (graph.is_constant(before) && graph.single_user(before) == node) {
-    graph.value(before).type = tensor.type();
-    graph.value(before).constant = std::move(tensor);
-    return before;
-  }
-  const ValueId own = add_constant(graph, stem, std::move(tensor));
-  graph.set_input(node, slot, own);
+  const ValueId own = own_constant(graph, before, std::move(tensor), stem);
+  if (own != before) graph.set_input(node, slot, own);
   return own;
 }
 

@@ -79,8 +79,11 @@ ir::NodeId replace_producer(ir::Graph& graph, ir::ValueId value, Replacement rep
 // its name. False, and no change, when that is impossible: `to` is itself a graph input, a graph output or a constant.
 [[nodiscard]] bool redirect(ir::Graph& graph, ir::ValueId from, ir::ValueId to);
 
-// Makes `tensor` the constant in an input slot of `node`. A constant that only this node reads keeps its name; one
-// that others read too stays as it is and the node gets one of its own, named after `stem`.
+// A constant with the content `tensor` in place of `original`: that value itself, with its name, when it is a constant
+// with at most one reader; else a new one named after `stem`, so that other readers keep what they have.
+[[nodiscard]] ir::ValueId own_constant(ir::Graph& graph, ir::ValueId original, Tensor tensor, std::string_view stem);
+
+// own_constant for an input slot of `node`.
 ir::ValueId set_own_constant(ir::Graph& graph, ir::NodeId node, size_t slot, Tensor tensor, std::string_view stem);
 
 [[nodiscard]] ir::ValueId add_constant(ir::Graph& graph, std::string_view stem, Tensor tensor);
