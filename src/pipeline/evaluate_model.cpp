@@ -50,7 +50,7 @@ EvaluateSummary evaluate_model(const EvaluateConfig& config, Reporter& reporter)
     request.merge(config.preprocessing);
     eval::EvaluationOptions options{.threads = config.threads, .class_offset = config.class_offset, .decoder = config.decoder,
                                     .thresholds = config.thresholds, .categories = config.categories};
-    const Shape& shape = input_specs(model.state.graph).at(0).type.shape;
+    const Shape shape = input_specs(model.state.graph).at(0).type.shape;
     options.preprocessing = data::resolve_preprocessing(request, shape);
     summary.preprocessing = data::describe(options.preprocessing, shape);
     reporter.info("preprocessing: " + summary.preprocessing);
