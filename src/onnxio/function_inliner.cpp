@@ -11,7 +11,7 @@ namespace {
 
 // Functions may not call themselves; a file that nests or multiplies beyond this is taken for hostile.
 constexpr int kDeepestCall = 64;
-constexpr size_t kMostNodes = 1'000'000;
+constexpr size_t kMostNodes = 250'000;
 // FunctionProto.attribute_proto (attributes with a default) is newer than the protobuf library in use.
 constexpr int kAttributeProtoField = 11;
 

@@ -19,6 +19,7 @@ namespace {
 
 // The newest operator set whose changes this code knows; newer ones are tried and said.
 constexpr int64_t kNewestKnownOpset = 24;
+constexpr std::string_view kExpected = "an ONNX model";
 
 void check_opset(const Opsets& opsets, const ImportOptions& options, Reporter& reporter) {
   const auto at = opsets.find("");
@@ -62,12 +63,18 @@ ImportedModel convert(const onnx::ModelProto& proto, const fs::path& path, const
 
 }  // namespace
 
-ImportedModel import_model(const fs::path& path, const ImportOptions& options, Reporter& reporter) {
+ImportedModel import_model_bytes(std::span<const std::byte> content, const fs::path& path, const ImportOptions& options,
+                                 Reporter& reporter) {
   return with_file_context(path, [&] {
     onnx::ModelProto proto;
-    parse_file(path, "an ONNX model", proto, [](const onnx::ModelProto& m) { return m.has_graph(); });
+    parse_message(content, kExpected, proto, [](const onnx::ModelProto& m) { return m.has_graph(); });
     return convert(proto, path, options, reporter);
   });
+}
+
+ImportedModel import_model(const fs::path& path, const ImportOptions& options, Reporter& reporter) {
+  const Bytes content = with_file_context(path, [&] { return read_protobuf_file(path, kExpected); });
+  return import_model_bytes(content, path, options, reporter);
 }
 
 }  // namespace qtool::onnxio

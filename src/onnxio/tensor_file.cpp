@@ -10,7 +10,9 @@ namespace qtool::onnxio {
 NamedTensor read_tensor_proto(const std::filesystem::path& path) {
   return with_file_context(path, [&]() -> NamedTensor {
     onnx::TensorProto proto;
-    parse_file(path, "a tensor in protobuf form", proto, [](const onnx::TensorProto& t) { return t.has_data_type(); });
+    const std::string_view expected = "a tensor in protobuf form";
+    parse_message(read_protobuf_file(path, expected), expected, proto,
+                  [](const onnx::TensorProto& t) { return t.has_data_type(); });
     return {proto.name(), TensorReader(path.parent_path()).read(proto)};
   });
 }

@@ -19,7 +19,7 @@ static_assert(std::endian::native == std::endian::little, "raw_data is little en
 namespace {
 
 // A sparse tensor names a dense size without holding it; beyond this the file is taken for damaged.
-constexpr int64_t kLargestDensifiedElements = int64_t{1} << 27;
+constexpr int64_t kLargestDensifiedElements = int64_t{1} << 24;
 
 bool is_packed(DType dtype) { return dtype == DType::kInt4 || dtype == DType::kUInt4; }
 

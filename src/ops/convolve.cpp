@@ -9,6 +9,14 @@ namespace qtool::ops {
 
 namespace {
 
+void add_scaled_row(double* row, const double* source, int64_t stride, int64_t count, double factor) {
+  if (stride == 1) {  // the loop compilers can vectorize
+    for (int64_t i = 0; i < count; ++i) row[i] += factor * source[i];
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i) row[i] += factor * source[i * stride];
+}
+
 // Adds weight * input plane to one output plane, tap by tap; the inner loop runs along the output width.
 void add_plane(const Window3d& w, const double* input, const double* weight, double* output) {
   for (int64_t kd = 0; kd < w.kernel[0]; ++kd) {
@@ -26,7 +34,8 @@ void add_plane(const Window3d& w, const double* input, const double* weight, dou
             const int64_t id = od * w.strides[0] + offset_d, ih = oh * w.strides[1] + offset_h;
             const double* source = input + (id * w.input[1] + ih) * w.input[2];
             double* row = output + (od * w.output[1] + oh) * w.output[2];
-            for (int64_t ow = range_w.begin; ow < range_w.end; ++ow) row[ow] += tap * source[ow * stride + offset_w];
+            add_scaled_row(row + range_w.begin, source + range_w.begin * stride + offset_w, stride,
+                           range_w.end - range_w.begin, tap);
           }
         }
       }

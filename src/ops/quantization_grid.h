@@ -51,7 +51,7 @@ template <class Context>
     return {view, 1, view.length, false};
   }
   Shape expected = data;
-  expected[axis] = (data[axis] + block_size - 1) / block_size;
+  expected[axis] = data[axis] / block_size + (data[axis] % block_size != 0 ? 1 : 0);
   if (scale != expected) {
     invalid_model("scale of shape {} does not fit blocks of {} along axis {} of data of shape {}, expected {}",
                   scale.text(), block_size, axis, data.text(), expected.text());

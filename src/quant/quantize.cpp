@@ -23,7 +23,10 @@ void check_channels(const Tensor& tensor, const Encoding& encoding) {
 
 int64_t quantize_level(float x, const Grid& grid, int64_t lowest, int64_t highest) {
   if (std::isnan(x)) return 0;
-  const double level = std::nearbyint(static_cast<double>(x / static_cast<float>(grid.scale)));
+  // Levels of wide grids (int32 biases) do not fit float32.
+  const bool wide = highest - lowest > (int64_t{1} << 22);
+  const double ratio = wide ? static_cast<double>(x) / grid.scale : static_cast<double>(x / static_cast<float>(grid.scale));
+  const double level = std::nearbyint(ratio);
   return static_cast<int64_t>(std::clamp(level, static_cast<double>(lowest), static_cast<double>(highest)));
 }
 

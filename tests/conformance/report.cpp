@@ -21,7 +21,7 @@ std::string_view verdict_name(Verdict verdict) {
 }
 
 std::string cell(std::string text) {
-  for (size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) text.insert(at, "\\");
+  for (size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) text.insert(at, 1, '\\');
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text;
 }
@@ -46,8 +46,8 @@ std::string to_text(std::span<const CaseResult> results, bool failures_only) {
   std::string text;
   for (const CaseResult& result : results) {
     if (failures_only && result.verdict != Verdict::kFailed) continue;
-    text += format("{:<12} {}/{}{}{}\n", verdict_name(result.verdict), result.group, result.name,
-                   result.reason.empty() ? "" : ": ", result.reason);
+    const std::string_view separator = result.reason.empty() ? "" : ": ";
+    text += format("{:<12} {}/{}{}{}\n", verdict_name(result.verdict), result.group, result.name, separator, result.reason);
   }
   const Totals totals = count(results);
   return text + format("{} passed, {} failed, {} skipped\n", totals.passed, totals.failed, totals.not_claimed);

@@ -1,1 +1,3 @@
-int main() { return 0; }
+#include "qtool/cli/app.h"
+
+int main(int argc, char** argv) { return qtool::cli::main(argc, argv); }

@@ -1,9 +1,11 @@
 // ONNX file -> ir::Graph. The standard's checker is not run: the file is parsed and what the graph needs is verified.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,6 +47,10 @@ struct ImportedModel {
 //   kUnsupported   valid ONNX that cannot be represented (float8, strings, sequences, opset below oldest_opset, ...)
 [[nodiscard]] ImportedModel import_model(const std::filesystem::path& path, const ImportOptions& options,
                                          Reporter& reporter);
+
+// The same for content that is in memory; `path` is named in errors, and external data is looked up in its folder.
+[[nodiscard]] ImportedModel import_model_bytes(std::span<const std::byte> content, const std::filesystem::path& path,
+                                               const ImportOptions& options, Reporter& reporter);
 
 // "name:1,3,640,640" or "1,3,640,640" (empty name) -> entry of ImportOptions::input_shapes. Throws Error(kUsage).
 [[nodiscard]] std::pair<std::string, std::vector<int64_t>> parse_input_shape(std::string_view text);

@@ -1,7 +1,6 @@
 // Element-wise activations of one floating-point input, parameters as attributes; computed in double.
 // Relu, which also takes integers, is in relu.cpp.
 #include <cmath>
-#include <functional>
 #include <numbers>
 
 #include "qtool/ops/registry.h"
@@ -76,13 +75,15 @@ auto hard_swish(const Node&) {
 }
 
 // Gelu(x) = x * P(X <= x) for a standard normal X; "tanh" is the usual approximation.
-std::function<double(double)> gelu(const Node& node) {
+auto gelu(const Node& node) {
   const std::string approximate = node.attr_string("approximate", "none");
-  if (approximate == "none") return [](double x) { return 0.5 * x * (1.0 + std::erf(x / std::numbers::sqrt2)); };
-  if (approximate != "tanh") invalid_model("attribute approximate is '{}', expected 'none' or 'tanh'", approximate);
-  return [](double x) {
+  if (approximate != "none" && approximate != "tanh") {
+    invalid_model("attribute approximate is '{}', expected 'none' or 'tanh'", approximate);
+  }
+  return [by_tanh = approximate == "tanh"](double x) {
     constexpr double kSqrtTwoOverPi = std::numbers::sqrt2 * std::numbers::inv_sqrtpi;
-    return 0.5 * x * (1.0 + std::tanh(kSqrtTwoOverPi * (x + 0.044715 * x * x * x)));
+    const double gate = by_tanh ? std::tanh(kSqrtTwoOverPi * (x + 0.044715 * x * x * x)) : std::erf(x / std::numbers::sqrt2);
+    return 0.5 * x * (1.0 + gate);
   };
 }
 

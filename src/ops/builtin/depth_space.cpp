@@ -13,7 +13,8 @@ int64_t block_size(const Context& context) {
     invalid_model("expected an input of rank 4, found shape {}", operand_shape(context, 0).text());
   }
   const int64_t block = context.node().attr_int("blocksize", 0);
-  if (block < 1) invalid_model("attribute blocksize is {}, expected at least 1", block);
+  constexpr int64_t kLargestBlock = 1 << 15;  // keeps the square far from overflow
+  if (block < 1 || block > kLargestBlock) invalid_model("attribute blocksize is {}, expected 1 to {}", block, kLargestBlock);
   return block;
 }
 

@@ -18,7 +18,7 @@ std::vector<Tensor> evaluate(const EvalContext& context) {
   const Tensor* ratio = context.optional_input(1);
   const Tensor* training = context.optional_input(2);
   const bool trains = training != nullptr && training->element_count() == 1 && training->to_int64().front() != 0;
-  const bool drops = ratio == nullptr || ratio->to_float().front() != 0.0f;
+  const bool drops = ratio == nullptr || ratio->element_count() != 1 || ratio->to_float().front() != 0.0f;
   if (trains && drops) throw Error(ErrorCode::kUnsupported, "training_mode is set: only inference is supported");
   if (context.output_count() < 2) return {context.input(0)};
   Tensor mask(settled(types(context), 1));

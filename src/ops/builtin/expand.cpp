@@ -13,7 +13,9 @@ InferredTypes types(const Context& context) {
   const IntList requested = int_list_input(context, 1);
   if (requested.absent()) invalid_model("input 1 (shape) is missing");
   if (requested.unknown()) return {std::nullopt};
-  return {TensorType{operand_dtype(context, 0), broadcast_shapes(operand_shape(context, 0), Shape(requested.values))}};
+  const Shape target(requested.values);
+  (void)target.element_count();  // refuses negative dimensions
+  return {TensorType{operand_dtype(context, 0), broadcast_shapes(operand_shape(context, 0), target)}};
 }
 
 std::vector<Tensor> evaluate(const EvalContext& context) {

@@ -57,8 +57,11 @@ InferredTypes types(const Context& context) {
   if (!pads) return {std::nullopt};
   Shape shape = operand_shape(context, 0);
   for (size_t i = 0; i < shape.rank(); ++i) {
-    shape[i] += pads->before[i] + pads->after[i];
-    if (shape[i] < 0) invalid_model("pads crop axis {} of shape {} below zero", i, operand_shape(context, 0).text());
+    int64_t& length = shape[i];
+    if (__builtin_add_overflow(length, pads->before[i], &length) || __builtin_add_overflow(length, pads->after[i], &length)) {
+      invalid_model("pads of axis {} exceed any tensor", i);
+    }
+    if (length < 0) invalid_model("pads crop axis {} of shape {} below zero", i, operand_shape(context, 0).text());
   }
   return {TensorType{operand_dtype(context, 0), std::move(shape)}};
 }

@@ -19,7 +19,6 @@ MaybeShape reshape_shape(const Context& context) {
   const bool zero_is_zero = context.node().attr_int("allowzero", 0) != 0;
   std::vector<int64_t> dims = requested.values;
   std::optional<size_t> open;
-  int64_t known = 1;
   for (size_t i = 0; i < dims.size(); ++i) {
     if (dims[i] == 0 && !zero_is_zero) {
       if (i >= input.rank()) invalid_model("shape [{}] copies dimension {} of an input of shape {}", join(dims, ", "), i, input.text());
@@ -30,10 +29,11 @@ MaybeShape reshape_shape(const Context& context) {
       open = i;
     } else if (dims[i] < 0) {
       invalid_model("shape [{}] has a negative dimension", join(requested.values, ", "));
-    } else {
-      known *= dims[i];
     }
   }
+  std::vector<int64_t> settled_dims = dims;
+  if (open) settled_dims[*open] = 1;
+  const int64_t known = Shape(std::move(settled_dims)).element_count();  // refuses products that overflow
   const int64_t count = input.element_count();
   if (open) {
     if (known == 0) {

@@ -33,7 +33,9 @@ InferredTypes types(const Context& context) {
   if (lengths.absent()) lengths.values = equal_parts(context.node(), input[axis]);
   int64_t sum = 0;
   for (const int64_t length : lengths.values) {
-    if (length < 0) invalid_model("split [{}] has a negative length", join(lengths.values, ", "));
+    if (length < 0 || length > input[axis]) {
+      invalid_model("split [{}] does not fit an axis of length {}", join(lengths.values, ", "), input[axis]);
+    }
     sum += length;
   }
   if (sum != input[axis] || lengths.values.size() != context.output_count()) {

@@ -19,7 +19,9 @@ InferredTypes types(const Context& context) {
   std::vector<int64_t> dims = input.dims();
   for (size_t i = 0; i < dims.size(); ++i) {
     if (repeats.values[i] < 0) invalid_model("repeats [{}] are negative", join(repeats.values, ", "));
-    dims[i] *= repeats.values[i];
+    if (__builtin_mul_overflow(dims[i], repeats.values[i], &dims[i])) {
+      invalid_model("repeats [{}] exceed any tensor", join(repeats.values, ", "));
+    }
   }
   return {TensorType{operand_dtype(context, 0), Shape(std::move(dims))}};
 }

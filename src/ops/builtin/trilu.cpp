@@ -9,7 +9,15 @@ namespace qtool::ops {
 
 namespace {
 
+template <class Context>
+InferredTypes types(const Context& context) {
+  const Shape& shape = operand_shape(context, 0);
+  if (shape.rank() < 2) invalid_model("expected at least two axes, found shape {}", shape.text());
+  return {operand_type(context, 0)};
+}
+
 std::vector<Tensor> evaluate(const EvalContext& context) {
+  (void)types(context);
   Tensor result = context.input(0).clone();
   const size_t rank = result.shape().rank();
   const Tensor* offset = context.optional_input(1);
@@ -36,10 +44,7 @@ std::vector<Tensor> evaluate(const EvalContext& context) {
 void register_trilu(Registry& registry) {
   registry.add({.type = "Trilu",
                 .first_opset = 14,
-                .infer = [](const InferContext& context) -> InferredTypes {
-                  if (context.shape(0).rank() < 2) invalid_model("expected at least two axes, found shape {}", context.shape(0).text());
-                  return {context.type(0)};
-                },
+                .infer = types<InferContext>,
                 .evaluate = evaluate,
                 .traits = {.flow = ValueFlow::kMovesData}});
 }

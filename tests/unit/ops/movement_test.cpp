@@ -27,6 +27,19 @@ TEST(Reshape, RefusesWhatDoesNotFit) {
   EXPECT_THROW((void)run(test), Error);
 }
 
+TEST(ShapeLikeInputs, OfHostileSizeAreRefused) {
+  const Tensor x = counting({2, 3});
+  const std::vector<NodeCase> cases{
+      {.op = "Reshape", .inputs = {x, ints({kFar, kFar, -1})}},
+      {.op = "Tile", .inputs = {x, ints({kFar, kFar})}},
+      {.op = "Expand", .inputs = {x, ints({-1, 2, 3})}},
+      {.op = "Pad", .inputs = {x, ints({kFar, 0, kFar, 0})}},
+      {.op = "ConstantOfShape", .inputs = {ints({-1})}},
+      {.op = "Split", .inputs = {x, ints({kFar, kFar, 4})}, .outputs = 3},
+  };
+  for (const NodeCase& test : cases) EXPECT_THROW((void)run(test), Error) << test.op;
+}
+
 TEST(Flatten, AcceptsAxisAtBothEnds) {
   const Tensor x = counting({2, 3, 4});
   EXPECT_EQ(run({.op = "Flatten", .attributes = {{"axis", int64_t{0}}}, .inputs = {x}}).shape(), (Shape{1, 24}));

@@ -1,0 +1,29 @@
+// From plan and statistics to encodings: weights, activations, then what follows from them (shared grids, biases).
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "qtool/calib/registry.h"
+#include "qtool/model/model_state.h"
+
+namespace qtool::passes {
+
+struct EncodingNotes {
+  std::vector<std::string> no_statistics;   // planned activations that calibration never saw
+  std::vector<std::string> degenerate;      // ranges below the minimum range
+  std::vector<std::string> dead_channels;   // "tensor: k of n channels"
+  std::vector<std::string> non_finite;      // tensors with NaN or infinity on calibration data
+  std::vector<std::string> bias_overflow;   // weight scale enlarged so that the int32 bias fits
+};
+
+// Float activations that calibration must observe for this plan: the leaders without a prescribed range, and every
+// member of a tied group.
+[[nodiscard]] std::vector<ir::ValueId> observed_values(const model::ModelState& state);
+
+[[nodiscard]] EncodingNotes compute_encodings(model::ModelState& state,
+                                              const std::map<ir::ValueId, calib::TensorStatistics>& statistics,
+                                              const calib::Method& activation_method, const calib::Method& weight_method);
+
+}  // namespace qtool::passes

@@ -1,0 +1,34 @@
+// An ONNX file as everything after it wants it: imported, supported, shapes settled, constants folded, cleaned up.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "qtool/data/sample_source.h"
+#include "qtool/model/model_state.h"
+#include "qtool/support/reporter.h"
+
+namespace qtool::pipeline {
+
+struct ModelOptions {
+  std::filesystem::path path;
+  std::vector<std::string> input_shapes;  // "name:1,3,640,640" or "1,3,640,640"
+  bool clean_up = true;                   // fold batch norm, remove identities, recognise patterns
+};
+
+struct LoadedModel {
+  model::ModelState state;
+  std::string sha256;                     // of the ONNX file itself
+  size_t file_bytes = 0;
+  int64_t opset = 0;
+  std::vector<std::string> clean_up;      // "fold_batch_norm: 27"
+};
+
+// Throws Error naming the file; unsupported operators are listed all at once.
+[[nodiscard]] LoadedModel load_model(const ModelOptions& options, Reporter& reporter);
+
+// Name and type of every graph input.
+[[nodiscard]] std::vector<data::InputSpec> input_specs(const ir::Graph& graph);
+
+}  // namespace qtool::pipeline

@@ -1,0 +1,192 @@
+#include "qtool/passes/compute_encodings.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "qtool/quant/quantize.h"
+#include "qtool/support/format.h"
+
+namespace qtool::passes {
+
+namespace {
+
+using ir::ValueId;
+using model::EncodingEntry;
+using model::TensorPlan;
+using model::TensorRole;
+
+class Builder {
+ public:
+  Builder(model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics,
+          const calib::Method& activation_method, const calib::Method& weight_method)
+      : state_(state), statistics_(statistics), activation_method_(activation_method), weight_method_(weight_method) {}
+
+  EncodingNotes build() {
+    for (const auto& [id, plan] : state_.plan.tensors) {
+      if (state_.encodings.contains(id) && state_.encodings.at(id).frozen) continue;
+      if (plan.role == TensorRole::kWeight) weight(id, plan);
+      else if (plan.role == TensorRole::kActivation && plan.leader == id) activation(id, plan);
+    }
+    for (const auto& [id, plan] : state_.plan.tensors) {
+      if (plan.role == TensorRole::kActivation && plan.leader != id) follow(id, plan.leader);
+    }
+    for (const auto& [id, plan] : state_.plan.tensors) {
+      if (plan.role == TensorRole::kBias) bias(id, plan);
+    }
+    return std::move(notes_);
+  }
+
+ private:
+  const std::string& name(ValueId id) const { return state_.graph.value(id).name; }
+
+  void store(ValueId id, quant::Encoding encoding, std::string source, bool degenerate) {
+    if (degenerate) notes_.degenerate.push_back(name(id));
+    state_.encodings[id] = {.encoding = std::move(encoding), .source = std::move(source), .degenerate = degenerate};
+  }
+
+  static bool below_minimum(const quant::Range& range, const quant::QuantSpec& spec) {
+    return std::max(0.0, range.hi) - std::min(0.0, range.lo) < spec.min_range;
+  }
+
+  void weight(ValueId id, const TensorPlan& plan) {
+    const Tensor& tensor = *state_.graph.constant(id);
+    std::vector<quant::Range> ranges = weight_ranges(tensor, plan.spec);
+    const bool degenerate = std::all_of(ranges.begin(), ranges.end(),
+                                        [&](const quant::Range& r) { return below_minimum(r, plan.spec); });
+    // A scale made for one channel must not be set by the minimum range: pruned channels are handled below.
+    quant::QuantSpec spec = plan.spec;
+    if (spec.channel_axis >= 0 && !degenerate) spec.min_range = 1e-12;
+    quant::Encoding encoding = quant::encoding_from_ranges(spec, ranges);
+    if (spec.channel_axis >= 0) replace_dead_channels(id, ranges, encoding);
+    store(id, std::move(encoding), weight_method_.name, degenerate);
+  }
+
+  std::vector<quant::Range> weight_ranges(const Tensor& tensor, const quant::QuantSpec& spec) const {
+    std::vector<quant::Range> exact = quant::tensor_ranges(tensor, spec.channel_axis);
+    if (!weight_method_.needs_histogram) return exact;
+    std::vector<calib::TensorStatistics> statistics(exact.size());
+    std::vector<std::vector<float>> values(exact.size());
+    const auto data = tensor.data<float>();
+    quant::for_each_channel_element(tensor.shape(), spec.channel_axis, [&](int64_t i, int64_t c) {
+      values[static_cast<size_t>(c)].push_back(data[static_cast<size_t>(i)]);
+    });
+    std::vector<quant::Range> ranges;
+    for (size_t c = 0; c < exact.size(); ++c) {
+      statistics[c].histogram.emplace().add(values[c]);
+      statistics[c].range = exact[c];
+      statistics[c].count = static_cast<int64_t>(values[c].size());
+      ranges.push_back(weight_method_.range(statistics[c], spec));
+    }
+    return ranges;
+  }
+
+  // A channel whose weights are all zero has no scale of its own; the layer's median keeps bias arithmetic in range.
+  void replace_dead_channels(ValueId id, const std::vector<quant::Range>& ranges, quant::Encoding& encoding) {
+    std::vector<double> alive;
+    size_t dead = 0;
+    for (size_t c = 0; c < ranges.size(); ++c) {
+      if (ranges[c].lo == 0.0 && ranges[c].hi == 0.0) ++dead;
+      else alive.push_back(encoding.grids[c].scale);
+    }
+    if (dead == 0 || alive.empty()) return;
+    std::nth_element(alive.begin(), alive.begin() + static_cast<std::ptrdiff_t>(alive.size() / 2), alive.end());
+    const double median = alive[alive.size() / 2];
+    for (size_t c = 0; c < ranges.size(); ++c) {
+      if (ranges[c].lo == 0.0 && ranges[c].hi == 0.0) encoding.grids[c].scale = median;
+    }
+    notes_.dead_channels.push_back(format("{}: {} of {} channels", name(id), dead, ranges.size()));
+  }
+
+  void activation(ValueId id, const TensorPlan& plan) {
+    if (plan.fixed_range) {
+      store(id, quant::encoding_from_ranges(plan.spec, {&*plan.fixed_range, 1}), "fixed range", false);
+      return;
+    }
+    quant::Range range;
+    bool seen = false;
+    const auto include = [&](ValueId member) {
+      if (const Tensor* constant = state_.graph.constant(member)) {
+        const quant::Range own = quant::tensor_ranges(*constant, -1)[0];
+        seen ? range.include(own) : void(range = own);
+        seen = true;
+        return;
+      }
+      const auto found = statistics_.find(member);
+      if (found == statistics_.end() || found->second.empty()) return;
+      if (found->second.non_finite > 0) notes_.non_finite.push_back(name(member));
+      const quant::Range own = activation_method_.range(found->second, plan.spec);
+      seen ? range.include(own) : void(range = own);
+      seen = true;
+    };
+    include(id);
+    if (!seen) {
+      notes_.no_statistics.push_back(name(id));
+      return;
+    }
+    store(id, quant::encoding_from_ranges(plan.spec, {&range, 1}),
+          state_.graph.is_constant(id) ? "min-max" : activation_method_.name, below_minimum(range, plan.spec));
+  }
+
+  void follow(ValueId id, ValueId leader) {
+    const auto found = state_.encodings.find(leader);
+    if (found == state_.encodings.end()) return;
+    EncodingEntry entry = found->second;
+    entry.source = "encoding of " + name(leader);
+    entry.degenerate = false;
+    state_.encodings[id] = std::move(entry);
+  }
+
+  void bias(ValueId id, const TensorPlan& plan) {
+    const Tensor& tensor = *state_.graph.constant(id);
+    const auto* input = model::find_encoding(state_.encodings, plan.bias_of_input);
+    const auto weight_at = state_.encodings.find(plan.bias_of_weight);
+    if (input != nullptr && weight_at != state_.encodings.end()) {
+      widen_for_bias(id, tensor, input->grids[0].scale, plan.bias_of_weight, weight_at->second.encoding);
+      store(id, quant::bias_encoding(input->grids[0].scale, weight_at->second.encoding), "input scale x weight scale", false);
+      return;
+    }
+    const quant::Range range = quant::tensor_ranges(tensor, -1)[0];
+    store(id, quant::encoding_from_ranges(plan.spec, {&range, 1}), "min-max", below_minimum(range, plan.spec));
+  }
+
+  // |bias| <= 2^31 * s_input * s_weight must hold; a channel that breaks it gets a larger weight scale (AIMET 2.x rule).
+  void widen_for_bias(ValueId id, const Tensor& bias, double input_scale, ValueId weight_id, quant::Encoding& weight) {
+    const auto values = bias.data<float>();
+    size_t widened = 0;
+    for (size_t c = 0; c < values.size(); ++c) {
+      quant::Grid& grid = weight.grids[weight.per_channel() ? std::min(c, weight.grids.size() - 1) : 0];
+      const double needed = std::abs(static_cast<double>(values[c])) / (2147483000.0 * input_scale);
+      if (grid.scale >= needed) continue;
+      grid.scale = needed;
+      ++widened;
+    }
+    if (widened > 0) {
+      notes_.bias_overflow.push_back(format("{}: {} of {} channels of {}", name(id), widened, values.size(), name(weight_id)));
+    }
+  }
+
+  model::ModelState& state_;
+  const std::map<ValueId, calib::TensorStatistics>& statistics_;
+  const calib::Method& activation_method_;
+  const calib::Method& weight_method_;
+  EncodingNotes notes_;
+};
+
+}  // namespace
+
+std::vector<ValueId> observed_values(const model::ModelState& state) {
+  std::vector<ValueId> observed;
+  for (const auto& [id, plan] : state.plan.tensors) {
+    if (plan.role != TensorRole::kActivation || state.graph.is_constant(id)) continue;
+    if (plan.leader == id && !plan.fixed_range) observed.push_back(id);
+  }
+  return observed;
+}
+
+EncodingNotes compute_encodings(model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics,
+                                const calib::Method& activation_method, const calib::Method& weight_method) {
+  return Builder(state, statistics, activation_method, weight_method).build();
+}
+
+}  // namespace qtool::passes

@@ -1,0 +1,69 @@
+#include "calibration_data.h"
+
+#include <algorithm>
+
+#include "qtool/support/error.h"
+#include "qtool/support/files.h"
+#include "qtool/support/format.h"
+#include "qtool/support/parallel.h"
+
+namespace qtool::pipeline {
+
+namespace {
+
+// Hash of the hashes: files are hashed on all threads, the order is the listing's.
+std::string hash_files(const data::SampleListing& listing, int64_t limit, int threads) {
+  std::vector<std::filesystem::path> files;
+  for (size_t i = 0; i < listing.samples.size(); ++i) {
+    if (limit > 0 && static_cast<int64_t>(i) >= limit) break;
+    for (const auto& [input, path] : listing.samples[i].by_input) files.push_back(path);
+  }
+  std::vector<std::string> hashes(files.size());
+  parallel_for(static_cast<int64_t>(files.size()), threads, [&](int64_t i, int) {
+    std::error_code ec;
+    const auto& path = files[static_cast<size_t>(i)];
+    hashes[static_cast<size_t>(i)] = std::filesystem::is_regular_file(path, ec) ? sha256_hex(read_file(path)) : "missing";
+  });
+  const std::string all = format("{}", join(hashes, "\n"));
+  return sha256_hex(std::as_bytes(std::span(all)));
+}
+
+}  // namespace
+
+CalibrationData open_calibration_data(const DataOptions& options, const ir::Graph& graph, int threads, Reporter& reporter) {
+  const std::vector<data::InputSpec> inputs = input_specs(graph);
+  data::SampleListing listing = data::list_samples(options.calib, inputs);
+  CalibrationData result;
+  data::SampleOptions samples;
+  if (listing.kind == data::FileKind::kImage) {
+    data::PreprocessingRequest request;
+    if (!options.preprocess_file.empty()) {
+      request = data::parse_preprocessing_json(read_text_file(options.preprocess_file), options.preprocess_file.string());
+    }
+    request.merge(options.preprocessing);
+    samples.preprocessing = data::resolve_preprocessing(request, inputs.at(0).type.shape);
+    result.preprocessing_line = data::describe(samples.preprocessing, inputs[0].type.shape);
+    result.preprocessing_json = data::to_json(samples.preprocessing);
+    const bool said = options.preprocessing.preset || options.preprocessing.resize || !options.preprocess_file.empty() ||
+                      options.preprocessing.mean || options.preprocessing.scale;
+    reporter.info(format("preprocessing: {}{}", result.preprocessing_line,
+                         said ? "" : " (derived from the model input; --preset or --preprocess says otherwise)"));
+  }
+  result.sha256 = hash_files(listing, options.limit, threads);
+  if (options.skip_bad_images) {
+    auto all = data::make_sample_source(std::move(listing), inputs, samples);
+    data::ScreenedSource screened = data::skip_bad_samples(std::move(all), options.limit, threads);
+    for (const auto& skipped : screened.skipped) result.skipped.push_back(format("{}: {}", skipped.name, skipped.reason));
+    if (!result.skipped.empty()) {
+      reporter.warning(format("{} unreadable image{} skipped, first: {}", result.skipped.size(),
+                              result.skipped.size() == 1 ? "" : "s", result.skipped.front()));
+    }
+    result.source = std::move(screened.source);
+  } else {
+    samples.limit = options.limit;
+    result.source = data::make_sample_source(std::move(listing), inputs, samples);
+  }
+  return result;
+}
+
+}  // namespace qtool::pipeline

@@ -1,0 +1,24 @@
+// Opens calibration samples with the preprocessing settled and said aloud.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "qtool/data/sample_source.h"
+#include "qtool/pipeline/quantize.h"
+
+namespace qtool::pipeline {
+
+struct CalibrationData {
+  std::unique_ptr<data::SampleSource> source;
+  std::string preprocessing_line;   // empty when the samples are tensors
+  std::string preprocessing_json;
+  std::string sha256;               // of the files' bytes in order
+  std::vector<std::string> skipped; // "name: reason"
+};
+
+[[nodiscard]] CalibrationData open_calibration_data(const DataOptions& options, const ir::Graph& graph, int threads,
+                                                    Reporter& reporter);
+
+}  // namespace qtool::pipeline

@@ -1,0 +1,61 @@
+#include "qtool/pipeline/load_model.h"
+
+#include "qtool/onnxio/import.h"
+#include "qtool/ops/shape_inference.h"
+#include "qtool/passes/cleanup.h"
+#include "qtool/support/error.h"
+#include "qtool/support/files.h"
+#include "qtool/support/format.h"
+
+namespace qtool::pipeline {
+
+namespace {
+
+void refuse_unsupported(const ir::Graph& graph) {
+  const std::vector<std::string> nodes = ops::unsupported_nodes(graph, ops::builtin_registry());
+  if (nodes.empty()) return;
+  constexpr size_t kShown = 20;
+  const std::vector<std::string> shown(nodes.begin(), nodes.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, nodes.size())));
+  throw Error(ErrorCode::kUnsupported,
+              format("{} node{} this build has no operator for: {}{}; `qtool list ops` shows the supported ones", nodes.size(),
+                     nodes.size() == 1 ? "" : "s", join(shown, ", "), nodes.size() > kShown ? ", ..." : ""));
+}
+
+}  // namespace
+
+LoadedModel load_model(const ModelOptions& options, Reporter& reporter) {
+  try {
+    onnxio::ImportOptions import;
+    for (const std::string& text : options.input_shapes) import.input_shapes.insert(onnxio::parse_input_shape(text));
+    LoadedModel loaded;
+    {
+      const Bytes bytes = read_file(options.path);
+      loaded.file_bytes = bytes.size();
+      loaded.sha256 = sha256_hex(bytes);
+    }
+    onnxio::ImportedModel imported = onnxio::import_model(options.path, import, reporter);
+    if (const auto at = imported.opsets.find(""); at != imported.opsets.end()) loaded.opset = at->second;
+    loaded.state.graph = std::move(imported.graph);
+    refuse_unsupported(loaded.state.graph);
+    ops::infer_shapes(loaded.state.graph, ops::builtin_registry());
+    loaded.state.graph.remove_unused();
+    if (options.clean_up) {
+      for (const passes::PassLogEntry& entry : passes::run_cleanup(loaded.state, {}, reporter)) {
+        if (entry.changes > 0) loaded.clean_up.push_back(format("{}: {}", entry.pass, entry.changes));
+      }
+      loaded.state.graph.remove_unused();
+    }
+    return loaded;
+  } catch (Error& error) {
+    error.with("file", options.path.string());
+    throw;
+  }
+}
+
+std::vector<data::InputSpec> input_specs(const ir::Graph& graph) {
+  std::vector<data::InputSpec> specs;
+  for (const ir::ValueId id : graph.inputs) specs.push_back({graph.value(id).name, graph.type_of(id)});
+  return specs;
+}
+
+}  // namespace qtool::pipeline

@@ -1,0 +1,137 @@
+#include "report.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "qtool/quant/quantize.h"
+
+namespace qtool::pipeline {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+constexpr int kReportSchema = 1;
+
+Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+Json options_json(const ReportInputs& in) {
+  const QuantizeConfig& config = in.config;
+  Json options;
+  options["profile"] = in.profile.name;
+  options["act_bitwidth"] = in.profile.activation_bits;
+  options["weights_bitwidth"] = in.profile.weight_bits;
+  options["bias_bitwidth"] = in.profile.bias_bits;
+  options["use_per_channel_quantization"] = in.profile.per_channel;
+  options["use_symmetric_quantize_weights"] = in.profile.weight_symmetric;
+  options["act_quantizer_calibration"] = config.activation_method;
+  options["param_quantizer_calibration"] = config.weight_method;
+  options["min_range"] = in.profile.min_range;
+  options["input_shape"] = config.model.input_shapes;
+  options["limit"] = config.data.limit;
+  options["emit"] = config.emit;
+  return options;
+}
+
+Json encoding_summary(const model::ModelState& state, ir::ValueId id, const model::EncodingEntry& entry) {
+  const quant::Encoding& encoding = entry.encoding;
+  Json json;
+  json["bitwidth"] = encoding.bits;
+  json["symmetric"] = encoding.is_symmetric;
+  if (encoding.per_channel()) {
+    double smallest = encoding.grids[0].scale, largest = smallest;
+    for (const quant::Grid& grid : encoding.grids) {
+      smallest = std::min(smallest, grid.scale);
+      largest = std::max(largest, grid.scale);
+    }
+    json["channel_axis"] = encoding.channel_axis;
+    json["channels"] = encoding.grids.size();
+    json["scale_min"] = smallest;
+    json["scale_max"] = largest;
+  } else {
+    json["scale"] = encoding.grids[0].scale;
+    json["offset"] = encoding.grids[0].offset;
+    json["min"] = encoding.min();
+    json["max"] = encoding.max();
+  }
+  json["source"] = entry.source;
+  if (entry.degenerate) json["degenerate"] = true;
+  if (const model::TensorPlan* plan = state.plan.find(id)) json["rule"] = plan->reason;
+  return json;
+}
+
+Json tensors_json(const ReportInputs& in) {
+  const model::ModelState& state = in.model.state;
+  Json activations = Json::object(), parameters = Json::object();
+  for (const auto& [id, entry] : state.encodings) {
+    Json json = encoding_summary(state, id, entry);
+    const std::string& name = state.graph.value(id).name;
+    if (const Tensor* constant = state.graph.constant(id)) {
+      const quant::QuantizationError error = quant::quantization_error(*constant, entry.encoding);
+      json["sqnr_db"] = finite_or_null(error.sqnr());
+      json["clipped"] = error.clipped;
+      parameters[name] = std::move(json);
+      continue;
+    }
+    if (const auto seen = in.calibration.statistics.find(id); seen != in.calibration.statistics.end()) {
+      json["observed_min"] = seen->second.range.lo;
+      json["observed_max"] = seen->second.range.hi;
+      if (seen->second.non_finite > 0) json["non_finite"] = seen->second.non_finite;
+    }
+    activations[name] = std::move(json);
+  }
+  Json unquantized = Json::object();
+  for (const auto& [id, reason] : state.plan.left_float) unquantized[state.graph.value(id).name] = reason;
+  return {{"activations", std::move(activations)}, {"parameters", std::move(parameters)}, {"without_encoding", std::move(unquantized)}};
+}
+
+Json notes_json(const passes::EncodingNotes& notes) {
+  return {{"no_statistics", notes.no_statistics}, {"degenerate", notes.degenerate}, {"dead_channels", notes.dead_channels},
+          {"non_finite", notes.non_finite}, {"bias_overflow", notes.bias_overflow}};
+}
+
+}  // namespace
+
+double total_weight_sqnr(const model::ModelState& state) {
+  quant::QuantizationError total;
+  for (const auto& [id, plan] : state.plan.tensors) {
+    const auto found = state.encodings.find(id);
+    if (plan.role != model::TensorRole::kWeight || found == state.encodings.end()) continue;
+    const auto error = quant::quantization_error(*state.graph.constant(id), found->second.encoding);
+    total.signal_power += error.signal_power;
+    total.noise_power += error.noise_power;
+  }
+  return total.sqnr();
+}
+
+std::string write_report(const ReportInputs& in) {
+  Json report;
+  report["schema_version"] = kReportSchema;
+  report["tool"] = {{"name", "qtool"}, {"version", tool_version()}};
+  report["model"] = {{"file", in.config.model.path.filename().string()},
+                     {"sha256", in.model.sha256},
+                     {"size_bytes", in.model.file_bytes},
+                     {"opset", in.model.opset},
+                     {"clean_up", in.model.clean_up}};
+  Json inputs = Json::array();
+  for (const data::InputSpec& spec : input_specs(in.model.state.graph)) {
+    inputs.push_back({{"name", spec.name}, {"dtype", dtype_name(spec.type.dtype)}, {"shape", spec.type.shape.dims()}});
+  }
+  report["model"]["inputs"] = std::move(inputs);
+  report["options"] = options_json(in);
+  report["calibration"] = {{"samples", in.calibration.samples}, {"sha256", in.data.sha256}, {"skipped", in.data.skipped}};
+  if (!in.data.preprocessing_line.empty()) {
+    report["calibration"]["preprocessing"] = Json::parse(in.data.preprocessing_json);
+    report["calibration"]["preprocessing_text"] = in.data.preprocessing_line;
+  }
+  report["weights_sqnr_db"] = finite_or_null(total_weight_sqnr(in.model.state));
+  report["tensors"] = tensors_json(in);
+  report["notes"] = notes_json(in.notes);
+  report["warnings"] = in.warnings;
+  report["advice"] = in.advice;
+  Json files = Json::object();
+  for (const auto& [name, bytes] : in.files) files[name] = {{"size_bytes", bytes}};
+  report["files"] = std::move(files);
+  return report.dump(2) + "\n";
+}
+
+}  // namespace qtool::pipeline
