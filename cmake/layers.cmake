@@ -17,7 +17,7 @@ set(QTOOL_DEPS_calib exec data)
 set(QTOOL_DEPS_eval exec data)
 set(QTOOL_DEPS_exporters model container onnxio ops)
 set(QTOOL_DEPS_passes calib eval)
-set(QTOOL_DEPS_pipeline passes exporters onnxio)
+set(QTOOL_DEPS_pipeline passes exporters onnxio eval)
 set(QTOOL_DEPS_cli pipeline)
 
 # Third-party libraries are fenced too: only these modules may see them.

@@ -1,0 +1,65 @@
+#include "qtool/pipeline/evaluate_model.h"
+
+#include <chrono>
+
+#include "calibration_data.h"
+#include "qtool/exec/executor.h"
+#include "qtool/exporters/encodings_json.h"
+#include "qtool/support/error.h"
+#include "qtool/support/files.h"
+#include "qtool/support/format.h"
+
+namespace qtool::pipeline {
+
+namespace {
+
+void compare_with_float(const EvaluateConfig& config, const model::ModelState& state, const exec::Executor& simulated,
+                        EvaluateSummary& summary, Reporter& reporter) {
+  if (config.encodings.empty()) {
+    throw Error(ErrorCode::kUsage, "nothing to measure: give --labels for a metric, or --encodings to compare the simulation with float");
+  }
+  const DataOptions data{.calib = config.images, .preprocess_file = config.preprocess_file, .preprocessing = config.preprocessing,
+                         .limit = config.limit};
+  const CalibrationData images = open_calibration_data(data, state.graph, config.threads, reporter);
+  const exec::Executor reference(state.graph, {});
+  summary.preprocessing = images.preprocessing_line;
+  summary.comparison = eval::compare(reference, simulated, state.graph, *images.source, config.threads, reporter);
+}
+
+}  // namespace
+
+EvaluateSummary evaluate_model(const EvaluateConfig& config, Reporter& reporter) {
+  const auto start = std::chrono::steady_clock::now();
+  LoadedModel model = load_model(config.model, reporter);
+  exec::ExecOptions exec_options;
+  if (!config.encodings.empty()) {
+    const auto applied = exporters::apply_encodings(model.state, ops::builtin_registry(), read_text_file(config.encodings),
+                                                    config.encodings.filename().string());
+    reporter.info(format("{} of {} encodings of the file applied, {} biases derived", applied.applied, applied.in_file, applied.derived_biases));
+    exec_options.encodings = &model.state.encodings;
+  }
+  const exec::Executor executor(model.state.graph, exec_options);
+  EvaluateSummary summary;
+  if (config.labels.empty()) {
+    compare_with_float(config, model.state, executor, summary, reporter);
+  } else {
+    data::PreprocessingRequest request;
+    if (!config.preprocess_file.empty()) {
+      request = data::parse_preprocessing_json(read_text_file(config.preprocess_file), config.preprocess_file.string());
+    }
+    request.merge(config.preprocessing);
+    eval::EvaluationOptions options{.threads = config.threads, .class_offset = config.class_offset, .decoder = config.decoder,
+                                    .thresholds = config.thresholds, .categories = config.categories};
+    const Shape shape = input_specs(model.state.graph).at(0).type.shape;
+    options.preprocessing = data::resolve_preprocessing(request, shape);
+    summary.preprocessing = data::describe(options.preprocessing, shape);
+    reporter.info("preprocessing: " + summary.preprocessing);
+    const eval::Labels labels = eval::load_labels(
+        config.images, {.path = config.labels, .task = config.task, .limit = config.limit}, reporter);
+    summary.metrics = eval::evaluate(executor, model.state.graph, labels, options, reporter);
+  }
+  summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return summary;
+}
+
+}  // namespace qtool::pipeline
