@@ -42,12 +42,11 @@ TEST(CocoMapTest, PerfectDetectionsScoreOne) {
 }
 
 TEST(CocoMapTest, FollowsAHandComputedCurve) {
-  // Two objects; by score: hit, miss, hit. Precision 1, 1/2, 2/3 at recall 1/2, 1/2, 1; made monotone
-  // 1, 2/3, 2/3. Recall points 0 .. 0.5 (51 of them) read 1, the other 50 read 2/3.
+  // Two objects; by score: hit, miss, hit. Precision 1, 1/2, 2/3 at recall 1/2, 1/2, 1; made
+  // monotone 1, 2/3, 2/3. Recall points 0 .. 0.5 (51 of them) read 1, the other 50 read 2/3.
   const auto truth = truth_of({{box(0, 0, 50, 50), box(200, 0, 50, 50)}});
-  const std::vector<CocoDetection> found{{1, 1, 0, 0, 50, 50, 0.9},
-                                         {1, 1, 400, 0, 50, 50, 0.8},
-                                         {1, 1, 200, 0, 50, 50, 0.7}};
+  const std::vector<CocoDetection> found{
+      {1, 1, 0, 0, 50, 50, 0.9}, {1, 1, 400, 0, 50, 50, 0.8}, {1, 1, 200, 0, 50, 50, 0.7}};
   const CocoSummary summary = coco_map(truth, found);
   EXPECT_NEAR(summary.ap50(), (51 + 50 * 2.0 / 3.0) / 101, kRounding);
   EXPECT_NEAR(summary.ap(), summary.ap50(), kRounding);
@@ -60,7 +59,8 @@ TEST(CocoMapTest, FollowsAHandComputedCurve) {
 TEST(CocoMapTest, CountsAnOverlapAtTheThresholdsItReaches) {
   // Boxes 100 x 10 shifted by 25: overlap 75 / 125 = 0.6, so it is a hit at 0.50, 0.55 and 0.60.
   const auto truth = truth_of({{box(0, 0, 100, 10)}});
-  const CocoSummary summary = coco_map(truth, std::vector<CocoDetection>{{1, 1, 25, 0, 100, 10, 0.5}});
+  const CocoSummary summary =
+      coco_map(truth, std::vector<CocoDetection>{{1, 1, 25, 0, 100, 10, 0.5}});
   EXPECT_NEAR(summary.ap(), 0.3, kRounding);
   EXPECT_NEAR(summary.ap50(), 1.0, kRounding);
   EXPECT_NEAR(summary.ap75(), 0.0, kRounding);
@@ -68,9 +68,8 @@ TEST(CocoMapTest, CountsAnOverlapAtTheThresholdsItReaches) {
 
 TEST(CocoMapTest, SecondDetectionOfAnObjectIsAMiss) {
   const auto truth = truth_of({{box(0, 0, 50, 50)}, {box(0, 0, 50, 50)}});
-  const std::vector<CocoDetection> found{{1, 1, 0, 0, 50, 50, 0.9},
-                                         {1, 1, 0, 0, 50, 50, 0.8},
-                                         {2, 1, 0, 0, 50, 50, 0.7}};
+  const std::vector<CocoDetection> found{
+      {1, 1, 0, 0, 50, 50, 0.9}, {1, 1, 0, 0, 50, 50, 0.8}, {2, 1, 0, 0, 50, 50, 0.7}};
   EXPECT_NEAR(coco_map(truth, found).ap50(), (51 + 50 * 2.0 / 3.0) / 101, kRounding);
 }
 
@@ -78,9 +77,8 @@ TEST(CocoMapTest, CrowdRegionsAbsorbDetections) {
   TruthBox crowd = box(0, 0, 300, 300);
   crowd.crowd = true;
   const auto truth = truth_of({{crowd, box(400, 0, 50, 50)}});
-  const std::vector<CocoDetection> found{{1, 1, 10, 10, 50, 50, 0.9},
-                                         {1, 1, 100, 100, 50, 50, 0.8},
-                                         {1, 1, 400, 0, 50, 50, 0.7}};
+  const std::vector<CocoDetection> found{
+      {1, 1, 10, 10, 50, 50, 0.9}, {1, 1, 100, 100, 50, 50, 0.8}, {1, 1, 400, 0, 50, 50, 0.7}};
   EXPECT_NEAR(coco_map(truth, found).ap(), 1.0, kRounding);
 }
 
@@ -111,9 +109,10 @@ TEST(CocoMapTest, NothingFoundIsZeroAndNothingToFindIsMinusOne) {
 
 TEST(CocoMapTest, RefusesDetectionsOfUnknownImages) {
   const auto truth = truth_of({{box(0, 0, 50, 50)}});
-  EXPECT_TRUE(mentions(
-      error_of([&] { (void)coco_map(truth, std::vector<CocoDetection>{{77, 1, 0, 0, 1, 1, 1}}); }),
-      "image 77"));
+  EXPECT_TRUE(mentions(error_of([&] {
+                         (void)coco_map(truth, std::vector<CocoDetection>{{77, 1, 0, 0, 1, 1, 1}});
+                       }),
+                       "image 77"));
 }
 
 TEST(CocoMapTest, EqualsPycocotoolsOnRealDetections) {
@@ -126,7 +125,8 @@ TEST(CocoMapTest, EqualsPycocotoolsOnRealDetections) {
     found.push_back({d.at("image_id"), d.at("category_id"), b[0], b[1], b[2], b[3], d.at("score")});
   }
   SilentReporter silent;
-  const auto labels = load_labels(coco / "images", {.path = coco / "instances_val300.json"}, silent);
+  const auto labels =
+      load_labels(coco / "images", {.path = coco / "instances_val300.json"}, silent);
   const CocoSummary summary = coco_map(std::get<DetectionLabels>(labels), found);
 
   // The file prints three digits, README.md of the data five.

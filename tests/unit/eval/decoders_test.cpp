@@ -22,8 +22,10 @@ TEST(DecoderChoiceTest, RecognisesTheUsualForms) {
   EXPECT_EQ(chosen(signature({{"output0", {1, 9, 756}}}, {192, 192}, 5)), "yolov8");
   EXPECT_EQ(chosen(signature({{"output0", {1, 25200, 85}}})), "yolov5");
   EXPECT_EQ(chosen(signature({{"output", {1, 3549, 85}}}, {416, 416})), "yolox");
-  EXPECT_EQ(chosen(signature({{"boxes", {1, 1917, 4}}, {"scores", {1, 1917, 1}}}, {300, 300})), "ssd");
-  EXPECT_EQ(chosen(signature({{"scores", {1, 4420, 2}}, {"boxes", {1, 4420, 4}}}, {320, 240})), "ssd");
+  EXPECT_EQ(chosen(signature({{"boxes", {1, 1917, 4}}, {"scores", {1, 1917, 1}}}, {300, 300})),
+            "ssd");
+  EXPECT_EQ(chosen(signature({{"scores", {1, 4420, 2}}, {"boxes", {1, 4420, 4}}}, {320, 240})),
+            "ssd");
 }
 
 TEST(DecoderChoiceTest, CategoriesTellClassesFromObjectness) {
@@ -47,12 +49,14 @@ TEST(DecoderChoiceTest, UnknownFormsListTheDecoders) {
 TEST(DecoderChoiceTest, ANameForcesADecoderThatCanReadTheShapes) {
   const auto decoded_yolox = signature({{"output", {1, 3549, 85}}}, {416, 416});
   EXPECT_EQ(builtin_registry().choose("yolov5", decoded_yolox).name, "yolov5");
-  EXPECT_EQ(error_of([&] { (void)builtin_registry().choose("ssd", decoded_yolox); }).code(), ErrorCode::kUsage);
+  EXPECT_EQ(error_of([&] { (void)builtin_registry().choose("ssd", decoded_yolox); }).code(),
+            ErrorCode::kUsage);
   EXPECT_TRUE(mentions(error_of([&] { (void)builtin_registry().choose("yolo5", decoded_yolox); }),
                        "did you mean 'yolov5'?"));
 }
 
-Proposals decode(const std::string& name, const DetectorSignature& outputs, std::vector<Tensor> tensors) {
+Proposals decode(const std::string& name, const DetectorSignature& outputs,
+                 std::vector<Tensor> tensors) {
   return builtin_registry().choose(name, outputs).decode({tensors, outputs, 0.001});
 }
 
@@ -96,10 +100,12 @@ TEST(DecoderTest, Yolov5MultipliesObjectnessAndLeavesOutWeakBoxes) {
 }
 
 TEST(DecoderTest, YoloxAddsTheGridAndScalesByTheStride) {
-  // 32 x 32: 16 cells of stride 8, then 4 of stride 16, then 1 of 32. Row 18 is cell (0, 1) of stride 16.
+  // 32 x 32: 16 cells of stride 8, then 4 of stride 16, then 1 of 32. Row 18 is cell (0, 1) of
+  // stride 16.
   Tensor output(DType::kFloat32, {1, 21, 6});
   auto row = output.mutable_data<float>().subspan(18 * 6, 6);
-  row[0] = 0.5f, row[1] = 0.25f, row[2] = 0.0f, row[3] = std::log(0.5f), row[4] = 1.0f, row[5] = 0.75f;
+  row[0] = 0.5f, row[1] = 0.25f, row[2] = 0.0f, row[3] = std::log(0.5f), row[4] = 1.0f,
+  row[5] = 0.75f;
   const Proposals found = decode("", signature({{"o", {1, 21, 6}}}, {32, 32}, 1), {output});
   ASSERT_EQ(found.boxes.size(), 1u);
   expect_box(found.boxes[0], 8 - 8, 20 - 4, 8 + 8, 20 + 4);

@@ -28,7 +28,8 @@ ir::ValueId add(ir::Graph& graph, const std::string& op, std::vector<ir::ValueId
 ir::Graph mean_times(std::vector<int64_t> axes, const Tensor& factor) {
   ir::Graph graph;
   graph.inputs = {graph.add_value("image", TensorType{DType::kFloat32, {1, 3, kSide, kSide}})};
-  const auto mean = add(graph, "ReduceMean", {graph.inputs[0]}, {{"axes", std::move(axes)}, {"keepdims", int64_t{0}}});
+  const auto mean = add(graph, "ReduceMean", {graph.inputs[0]},
+                        {{"axes", std::move(axes)}, {"keepdims", int64_t{0}}});
   graph.outputs = {add(graph, "Mul", {mean, graph.add_constant("factor", factor)})};
   ops::infer_shapes(graph, ops::builtin_registry());
   return graph;
@@ -51,7 +52,8 @@ class EvaluatorTest : public FolderTest {
     return result;
   }
 
-  EvaluationResult run(const ir::Graph& graph, const std::string& labels, const EvaluationOptions& settings) {
+  EvaluationResult run(const ir::Graph& graph, const std::string& labels,
+                       const EvaluationOptions& settings) {
     const exec::Executor executor(graph, {});
     const Labels truth = load_labels(folder_ / "images", {.path = folder_ / labels}, silent_);
     return evaluate(executor, graph, truth, settings, silent_);
@@ -96,7 +98,8 @@ TEST_F(EvaluatorTest, RefusesLabelsBeyondTheModelsClasses) {
 TEST_F(EvaluatorTest, NamesTheImageThatCannotBeRead) {
   write_stub_image("images/a.png");
   write("labels.txt", "a.png 1\n");
-  EXPECT_TRUE(mentions(error_of([&] { (void)run(colour_classifier(), "labels.txt", options()); }), "a.png"));
+  EXPECT_TRUE(mentions(error_of([&] { (void)run(colour_classifier(), "labels.txt", options()); }),
+                       "a.png"));
 }
 
 // Finds one square at (8, 8)..(24, 24) of the input in white pictures and nothing in black ones.
@@ -133,7 +136,8 @@ TEST_F(EvaluatorTest, RefusesADetectorWithOtherClassesBeforeRunning) {
   write_stub_image("images/black.png");
   write("instances.json", kInstances);
   const ir::Graph graph = mean_times({1, 2, 3}, Tensor(DType::kFloat32, {1, 7, 21}));
-  EXPECT_TRUE(mentions(error_of([&] { (void)run(graph, "instances.json", options()); }), "the model has 3 classes"));
+  EXPECT_TRUE(mentions(error_of([&] { (void)run(graph, "instances.json", options()); }),
+                       "the model has 3 classes"));
 }
 
 TEST_F(EvaluatorTest, SegmentationComparesWithMasks) {
@@ -149,9 +153,11 @@ TEST_F(EvaluatorTest, SegmentationComparesWithMasks) {
   EXPECT_DOUBLE_EQ(result.metric("pixel_accuracy"), 2.0 / 3);
 
   write_grey_png(folder_ / "masks/a.png", 2, 2, {1, 1, 3, 255});
-  EXPECT_TRUE(mentions(error_of([&] { (void)run(graph, "masks", options()); }), "the mask has class 3"));
+  EXPECT_TRUE(
+      mentions(error_of([&] { (void)run(graph, "masks", options()); }), "the mask has class 3"));
   write_grey_png(folder_ / "masks/a.png", 2, 1, {1, 1});
-  EXPECT_TRUE(mentions(error_of([&] { (void)run(graph, "masks", options()); }), "2x1 pixels, its image 2x2"));
+  EXPECT_TRUE(mentions(error_of([&] { (void)run(graph, "masks", options()); }),
+                       "2x1 pixels, its image 2x2"));
 }
 
 TEST_F(EvaluatorTest, ComparesTwoModelsWithoutLabels) {
@@ -159,8 +165,9 @@ TEST_F(EvaluatorTest, ComparesTwoModelsWithoutLabels) {
   write_flat_png(folder_ / "images/b.png", 8, 8, {100, 20, 20});
   const ir::Graph graph = colour_classifier(), louder = colour_classifier(1.1f);
   const exec::Executor reference(graph, {}), test(louder, {});
-  const auto source = data::open_sample_source(
-      folder_ / "images", {{"image", {DType::kFloat32, {1, 3, kSide, kSide}}}}, {options().preprocessing, 0});
+  const auto source = data::open_sample_source(folder_ / "images",
+                                               {{"image", {DType::kFloat32, {1, 3, kSide, kSide}}}},
+                                               {options().preprocessing, 0});
   for (const int threads : {1, 2}) {
     const ComparisonResult result = compare(reference, test, graph, *source, threads, silent_);
     EXPECT_EQ(result.samples, 2);

@@ -37,7 +37,9 @@ class FolderTest : public ::testing::Test {
     return path;
   }
   // For tests that never decode it.
-  std::filesystem::path write_stub_image(const std::string& name) const { return write(name, "stub"); }
+  std::filesystem::path write_stub_image(const std::string& name) const {
+    return write(name, "stub");
+  }
 
   std::filesystem::path folder_;
 };

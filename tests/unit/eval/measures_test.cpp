@@ -14,7 +14,8 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 TEST(ClassificationTest, TiesGoToTheFirstClassAndNanIsLast) {
-  EXPECT_EQ(best_classes(std::vector<float>{1, 3, kNan, 3, 2}, 5), (std::vector<int64_t>{1, 3, 4, 0, 2}));
+  EXPECT_EQ(best_classes(std::vector<float>{1, 3, kNan, 3, 2}, 5),
+            (std::vector<int64_t>{1, 3, 4, 0, 2}));
   EXPECT_EQ(best_classes(std::vector<float>{1, 2}, 5).size(), 2u);
   EXPECT_TRUE(best_classes({}, 5).empty());
 }
@@ -31,7 +32,8 @@ TEST(ClassificationTest, CountsTopOneAndTopFive) {
 }
 
 TEST(ClassificationTest, AgreementIsTheShareOfEqualChoices) {
-  EXPECT_DOUBLE_EQ(agreement(std::vector<int64_t>{1, 2, 3, 4}, std::vector<int64_t>{1, 2, 3, 5}), 0.75);
+  EXPECT_DOUBLE_EQ(agreement(std::vector<int64_t>{1, 2, 3, 4}, std::vector<int64_t>{1, 2, 3, 5}),
+                   0.75);
 }
 
 TEST(SignalTest, MeasuresNoiseInDecibel) {
@@ -117,11 +119,15 @@ TEST(SegmentationTest, ClassMapTakesTheBestClassOfTheCoveredPart) {
 TEST(SegmentationTest, ReadyClassMapsAndNhwcAreReadToo) {
   const auto whole = geometry_of({2, 1}, {2, 1});
   const Tensor ready = Tensor::from<float>({1, 1, 2}, {3, 7});
-  EXPECT_EQ(class_map(ready, data::Layout::kNchw, whole, {2, 1}).pixels, (std::vector<uint8_t>{3, 7}));
+  EXPECT_EQ(class_map(ready, data::Layout::kNchw, whole, {2, 1}).pixels,
+            (std::vector<uint8_t>{3, 7}));
   const Tensor nhwc = Tensor::from<float>({1, 1, 2, 2}, {0, 1, 1, 0});
-  EXPECT_EQ(class_map(nhwc, data::Layout::kNhwc, whole, {2, 1}).pixels, (std::vector<uint8_t>{1, 0}));
+  EXPECT_EQ(class_map(nhwc, data::Layout::kNhwc, whole, {2, 1}).pixels,
+            (std::vector<uint8_t>{1, 0}));
   EXPECT_EQ(segmentation_classes({1, 21, 9, 9}, data::Layout::kNchw), 21);
-  EXPECT_EQ(error_of([] { (void)segmentation_classes({1, 1000}, data::Layout::kNchw); }).code(),
+  EXPECT_EQ(error_of([] {
+              (void)segmentation_classes({1, 1000}, data::Layout::kNchw);
+            }).code(),
             ErrorCode::kUnsupported);
 }
 
@@ -132,15 +138,18 @@ TEST_F(MaskTest, ReadsGreyLevelsAndPaletteIndices) {
   EXPECT_EQ(read_mask(folder_ / "grey.png").pixels, (std::vector<uint8_t>{0, 20, 255}));
   const std::vector<Rgb> palette{{0, 0, 0}, {128, 0, 0}, {0, 128, 0}};
   const std::vector<uint8_t> indices{2, 0, 1};
-  write_png(folder_ / "palette.png", 3, 1, PNG_FORMAT_RGB_COLORMAP, indices.data(), palette.data(), 3);
+  write_png(folder_ / "palette.png", 3, 1, PNG_FORMAT_RGB_COLORMAP, indices.data(), palette.data(),
+            3);
   EXPECT_EQ(read_mask(folder_ / "palette.png").pixels, indices);
 }
 
 TEST_F(MaskTest, RefusesColourAndOtherFiles) {
   write_flat_png(folder_ / "colour.png", 3, 1, {1, 2, 3});
   write("text.png", "no picture");
-  EXPECT_TRUE(mentions(error_of([&] { (void)read_mask(folder_ / "colour.png"); }), "colour type 2"));
-  EXPECT_EQ(error_of([&] { (void)read_mask(folder_ / "text.png"); }).code(), ErrorCode::kInvalidData);
+  EXPECT_TRUE(
+      mentions(error_of([&] { (void)read_mask(folder_ / "colour.png"); }), "colour type 2"));
+  EXPECT_EQ(error_of([&] { (void)read_mask(folder_ / "text.png"); }).code(),
+            ErrorCode::kInvalidData);
 }
 
 }  // namespace

@@ -13,7 +13,8 @@ Proposals proposals(std::vector<Box> boxes, int64_t classes, std::vector<float> 
 
 TEST(NmsTest, KeepsTheBestOfOverlappingBoxesOfOneClass) {
   // Overlap of the first two: 90 / 110.
-  const auto input = proposals({{0, 0, 100, 1}, {10, 0, 110, 1}, {200, 0, 300, 1}}, 1, {0.5f, 0.9f, 0.1f});
+  const auto input =
+      proposals({{0, 0, 100, 1}, {10, 0, 110, 1}, {200, 0, 300, 1}}, 1, {0.5f, 0.9f, 0.1f});
   const auto found = select_detections(input, {});
   ASSERT_EQ(found.size(), 2u);
   EXPECT_EQ(found[0].x1, 10);
@@ -52,8 +53,8 @@ TEST(NmsTest, CapsAreAppliedToTheBestOnes) {
 TEST(NmsTest, ValuesThatAreNotFiniteAreDropped) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const float infinity = std::numeric_limits<float>::infinity();
-  const auto input =
-      proposals({{nan, 0, 1, 1}, {0, 0, infinity, 1}, {0, 0, 1, 1}, {0, 0, 1, 1}}, 1, {0.9f, 0.9f, nan, infinity});
+  const auto input = proposals({{nan, 0, 1, 1}, {0, 0, infinity, 1}, {0, 0, 1, 1}, {0, 0, 1, 1}}, 1,
+                               {0.9f, 0.9f, nan, infinity});
   EXPECT_TRUE(select_detections(input, {}).empty());
 }
 
