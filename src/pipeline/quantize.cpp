@@ -130,7 +130,7 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   OutputSet outputs(config.output);  // an output folder that cannot be written fails before the long work
   clock.mark("load");
 
-  passes::plan_quantization(model.state, profile, ops::builtin_registry());
+  passes::plan_quantization(model.state, profile, ops::builtin_registry(), {.keep_float = config.keep_float});
   const calib::CalibrationResult calibration =
       calib::calibrate(model.state.graph, passes::observed_values(model.state), *data.source,
                        {.threads = config.threads, .histograms = activation_method.needs_histogram}, reporter);

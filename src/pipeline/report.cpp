@@ -28,6 +28,7 @@ Json options_json(const ReportInputs& in) {
   options["min_range"] = in.profile.min_range;
   options["input_shape"] = config.model.input_shapes;
   options["limit"] = config.data.limit;
+  options["float"] = config.keep_float;
   options["emit"] = config.emit;
   return options;
 }
