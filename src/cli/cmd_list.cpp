@@ -4,6 +4,7 @@
 #include "command.h"
 #include "qtool/calib/registry.h"
 #include "qtool/data/preprocess_request.h"
+#include "qtool/onnxio/import.h"
 #include "qtool/ops/registry.h"
 #include "qtool/pipeline/profile_file.h"
 #include "qtool/support/error.h"
@@ -20,7 +21,7 @@ Json list_ops() {
   Json rows = Json::array();
   for (const ops::OpDef* def : ops::builtin_registry().all()) {
     rows.push_back({{"name", def->type}, {"domain", def->domain.empty() ? "ai.onnx" : def->domain}, {"first_opset", def->first_opset},
-                    {"last_opset", 23}, {"notes", def->notes}});
+                    {"last_opset", def->domain.empty() ? onnxio::kNewestKnownOpset : def->first_opset}, {"notes", def->notes}});
   }
   return rows;
 }
