@@ -44,7 +44,7 @@ struct Placement {
 struct Home {
   NodeId concat;
   int64_t element_offset;
-  bool block_aligned;  // offset and part are whole channel blocks
+  bool block_aligned;  // all parts but the last are whole channel blocks
 };
 
 class Planner {
@@ -118,13 +118,15 @@ class Planner {
       });
       if (!grids_agree) continue;
       const int64_t inner = type.shape.span_count(axis + 1, type.shape.rank());
-      int64_t channel = 0;
+      // One part that is no whole number of blocks shifts all behind it: the output as a whole is blocked or is not.
       bool aligned = axis == 1;
-      for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
-        const ValueId input = node.inputs[slot];
+      for (size_t slot = 0; slot + 1 < node.inputs.size(); ++slot) {
+        aligned = aligned && typed(node.inputs[slot]) && graph_.type_of(node.inputs[slot]).shape[axis] % block_ == 0;
+      }
+      int64_t channel = 0;
+      for (const ValueId input : node.inputs) {
         if (!typed(input)) break;
         const int64_t channels = graph_.type_of(input).shape[axis];
-        aligned = aligned && channel % block_ == 0 && (channels % block_ == 0 || slot + 1 == node.inputs.size());
         const bool usable = graph_.producer(input) != kNoNode && !graph_.is_output(input) && !homes_.contains(input) &&
                             std::count(node.inputs.begin(), node.inputs.end(), input) == 1;
         if (usable) homes_[input] = {id, channel * inner, aligned};
