@@ -28,13 +28,22 @@ sample=data/sample
 out=build/quickstart
 labels() { [[ $1 == classifier ]] && echo labels.txt || echo instances.json; }
 
+show() {  # a command as one would type it
+  local word line=
+  for word in "$@"; do
+    [[ $word =~ ^[A-Za-z0-9_./=-]+$ ]] || word="'$word'"
+    line+=" $word"
+  done
+  echo "${line# }"
+}
+
 # quantize NAME MODEL [options]: one run of the main job, into $out/NAME/MODEL
 quantize() {
   local name=$1 model=$2
   shift 2
   local command=("$qtool" quantize "$sample/$model.onnx" --calib "$sample/calib/$model"
                  --preprocess "$sample/$model.preprocess.json" "$@" -o "$out/$name/$model")
-  echo "${command[*]}"
+  show "${command[@]}"
   step "${command[@]}"
 }
 
@@ -48,34 +57,42 @@ accuracy() {
 }
 metric() { sed -n "s/^ *\"$1\": \([-0-9.e]*\),\{0,1\}$/\1/p"; }
 
-row() {  # row NAME [folder]: measures both models and prints one line
-  local name=$1 folder=${2:-} simulate=()
-  local classifier detector
-  [[ -z $folder ]] || simulate=(--encodings "$out/$folder/classifier/classifier.encodings.json")
-  classifier=$(accuracy classifier "${simulate[@]}")
-  [[ -z $folder ]] || simulate=(--encodings "$out/$folder/detector/detector.encodings.json")
-  detector=$(accuracy detector "${simulate[@]}")
-  LC_ALL=C printf '%-58s %6.1f %9.1f %9.1f\n' "$name" "$(metric top1 <<<"$classifier")" \
+row() {  # row NAME [folder of the classifier, folder of the detector]: measures both and prints one line
+  local name=$1 classifier detector
+  if [[ $# -eq 1 ]]; then
+    classifier=$(accuracy classifier)
+    detector=$(accuracy detector)
+  else
+    classifier=$(accuracy classifier --encodings "$out/$2/classifier/classifier.encodings.json")
+    detector=$(accuracy detector --encodings "$out/$3/detector/detector.encodings.json")
+  fi
+  LC_ALL=C printf '%-56s %6.1f %9.1f %9.1f\n' "$name" "$(metric top1 <<<"$classifier")" \
     "$(metric mAP50 <<<"$detector")" "$(metric mAP <<<"$detector")"
 }
 
 recommended=(--profile htp --bias_bitwidth 32)
+# The operators behind the joined heads of the detector: DFL, boxes, the last Concat.
+decoding=(--float '/[ST]*' --float '/dfl/*' --float '/Reshape_[34]' --float '/Add*' --float /Div --float /Mul --float '/Concat_[89]')
 for model in classifier detector; do
   quantize vanilla "$model"
   quantize recommended "$model" "${recommended[@]}"
   quantize act16 "$model" "${recommended[@]}" --act_bitwidth 16
 done
+quantize float_decoding detector "${recommended[@]}" "${decoding[@]}"
 
-echo
-echo "accuracy on 200 labelled images each, in percent           classifier  detector"
-echo "                                                            top-1     mAP50  mAP50-95"
+cat <<'EOT'
+
+accuracy on 200 labelled images each, in percent     classifier   detector
+                                                          top-1     mAP50  mAP50-95
+EOT
 row "FP32"
-row "vanilla (--profile dsp)" vanilla
-row "recommended (${recommended[*]})" recommended
-row "recommended with --act_bitwidth 16" act16
+row "vanilla (--profile dsp)" vanilla vanilla
+row "recommended (${recommended[*]})" recommended recommended
+row "recommended, decoding of the detector in float (--float)" recommended float_decoding
+row "recommended with --act_bitwidth 16" act16 act16
 cat <<EOT
 
 The detector joins boxes (up to 558 pixels) and scores (up to 1) in one output. One 8-bit scale for both has steps of
-2.2, so every score becomes 0; qtool warns about it. 16-bit activations keep both.
+2.2, so every score becomes 0; qtool warns about it. Float decoding or 16-bit activations keep both.
 The files are in $out: encodings JSON, DLC and report.json of every run.
 EOT

@@ -5,6 +5,7 @@
 #include "qtool/calib/registry.h"
 #include "qtool/data/preprocess_request.h"
 #include "qtool/exporters/registry.h"
+#include "qtool/onnxio/import.h"
 #include "qtool/ops/registry.h"
 #include "qtool/pipeline/profile_file.h"
 #include "qtool/support/error.h"
@@ -21,7 +22,7 @@ Json list_ops() {
   Json rows = Json::array();
   for (const ops::OpDef* def : ops::builtin_registry().all()) {
     rows.push_back({{"name", def->type}, {"domain", def->domain.empty() ? "ai.onnx" : def->domain}, {"first_opset", def->first_opset},
-                    {"last_opset", 23}, {"notes", def->notes}});
+                    {"last_opset", def->domain.empty() ? onnxio::kNewestKnownOpset : def->first_opset}, {"notes", def->notes}});
   }
   return rows;
 }
