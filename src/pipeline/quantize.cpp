@@ -100,6 +100,7 @@ void QuantizeConfig::validate() const {
     problems.push_back(format("--weights_bitwidth {}: use 4, 8 or 16", *weights_bitwidth));
   }
   for (const std::string& name : emit) (void)exporters::builtin_registry().at(name);
+  if (!(percentile >= 90.0 && percentile <= 100.0)) problems.push_back(format("--percentile_calibration_value {}: use 90 to 100", percentile));
   if (threads < 1) problems.push_back("--threads: at least 1");
   if (!problems.empty()) throw Error(ErrorCode::kUsage, format("{}", join(problems, "; ")));
 }
@@ -123,7 +124,7 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
                        {.threads = config.threads, .histograms = activation_method.needs_histogram}, reporter);
   clock.mark("calibrate");
 
-  const passes::EncodingNotes notes = passes::compute_encodings(model.state, calibration.statistics, activation_method, weight_method);
+  const passes::EncodingNotes notes = passes::compute_encodings(model.state, calibration.statistics, activation_method, weight_method, {.percentile = config.percentile});
   std::vector<std::string> warnings;
   say_notes(notes, warnings);
   const auto outside = layers_outside_batch_norm(model.state, calibration.statistics);
