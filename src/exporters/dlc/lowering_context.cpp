@@ -64,13 +64,24 @@ const Placement& LoweringContext::placement(ValueId value) const {
 
 std::string LoweringContext::in_order(ValueId value, const AxisOrder& order) {
   const Placement& from = placement(value);
+  refuse_many_axes(value);
   return writer_.permute(from.tensor, permutation_between(from.order, order), order_suffix(order));
 }
 
 std::string LoweringContext::in_memory_order(ValueId value) {
   const Placement& from = placement(value);
   const AxisOrder order = onnx_order(from.order.size());
-  return same_memory(shape(value), from.order, order) ? from.tensor : in_order(value, order);
+  if (same_memory(shape(value), from.order, order)) return from.tensor;
+  if (order.size() <= kMostAxes) return in_order(value, order);
+  const ReducedPermutation reduced = reduced_permutation(shape(value), from.order);
+  if (reduced.dims.size() > kMostAxes) refuse_many_axes(value);
+  return writer_.permute(writer_.reshape(from.tensor, reduced.dims, ".reduced"), reduced.permutation, order_suffix(order));
+}
+
+void LoweringContext::refuse_many_axes(ValueId value) const {
+  const size_t rank = shape(value).rank();
+  if (rank <= kMostAxes) return;
+  throw Error(ErrorCode::kUnsupported, format("'{}' has {} axes; the backend has at most {}", graph_.value(value).name, rank, kMostAxes));
 }
 
 // A graph output with its final name, order and form.
@@ -85,6 +96,7 @@ std::string LoweringContext::fresh_name_of(ValueId value, const AxisOrder& order
 }
 
 std::string LoweringContext::create(ValueId value, const AxisOrder& order, const TensorForm& form) {
+  refuse_many_axes(value);
   const TensorForm own = form_of(value);
   const DlcLocation location = is_final(value, order) ? DlcLocation::kGraphOutput : DlcLocation::kNative;
   const std::vector<uint32_t> dims = stored_dims(shape(value), order);
@@ -128,6 +140,7 @@ std::string LoweringContext::finish_output(ValueId value) {
     throw Error(ErrorCode::kUnsupported, "a graph input is a graph output too; put an Identity with a name of its own between them")
         .with("tensor", name);
   }
+  refuse_many_axes(value);
   const AxisOrder order = onnx_order(shape(value).rank());
   const TensorForm form = outer_form_of(value);
   const Placement from = placement(value);

@@ -19,7 +19,11 @@
 
 namespace qtool::exporters::dlc {
 
-// A tensor of the DLC and how the axes of the ONNX value lie in it.
+// The backend has no tensors with more axes.
+inline constexpr size_t kMostAxes = 5;
+
+// A tensor of the DLC and how the axes of the ONNX value lie in it. For values with more than kMostAxes axes only the
+// elements lie so: the tensor itself has other dims.
 struct Placement {
   std::string tensor;
   AxisOrder order;
@@ -52,7 +56,7 @@ class LoweringContext {
   // False for constants, and for results of nodes that could not be lowered.
   [[nodiscard]] bool is_placed(ir::ValueId value) const { return placements_.contains(value); }
   [[nodiscard]] const Placement& placement(ir::ValueId value) const;
-  // The value in that order; its own form.
+  // The value in that order; its own form. Throws Error(kUnsupported) beyond kMostAxes.
   [[nodiscard]] std::string in_order(ir::ValueId value, const AxisOrder& order);
   // The value with its elements in ONNX order, whatever the dims of the tensor (axes of extent 1 may lie elsewhere).
   [[nodiscard]] std::string in_memory_order(ir::ValueId value);
@@ -69,6 +73,7 @@ class LoweringContext {
   [[nodiscard]] std::string fresh_name_of(ir::ValueId value, const AxisOrder& order) const;
   [[nodiscard]] bool is_final(ir::ValueId value, const AxisOrder& order) const;
   [[nodiscard]] TensorForm outer_form_of(ir::ValueId value) const;
+  void refuse_many_axes(ir::ValueId value) const;
   void add_input(ir::ValueId value);
   std::string finish_output(ir::ValueId value);
 

@@ -24,6 +24,23 @@ TEST(DlcLayout, ReshapeOfAnImageGoesThroughTheOnnxOrder) {
   EXPECT_NE(graph.find_tensor("x.nchw"), nullptr);
 }
 
+TEST(DlcLayout, SixAxesOfAPixelShuffleAreReduced) {
+  DlcCase c;
+  c.input("x", {8, 6}).ints("split", {1, 2, 2, 2, 2, 3}).ints("joined", {1, 2, 4, 6});
+  c.node("Reshape", {"x", "split"}, {"six"}).node("Transpose", {"six"}, {"t"}, {{"perm", Ints{0, 1, 4, 2, 5, 3}}});
+  c.node("Reshape", {"t", "joined"}, {"y"}).output("y");
+  const auto graph = c.exported();
+  EXPECT_THAT(op_types(graph), ElementsAre("Reshape", "Transpose", "Reshape"));
+  EXPECT_EQ(tensor_named(graph, graph.ops[0].outputs[0]).dims, (Dims{2, 2, 2, 2, 3}));
+  EXPECT_THAT(list_of(graph.ops[1], "perm"), ElementsAre(0, 3, 1, 4, 2));
+}
+
+TEST(DlcLayout, SixAxesInAnyOtherPlaceAreRefused) {
+  DlcCase c;
+  c.input("x", {8, 6}).ints("split", {1, 2, 2, 2, 2, 3}).node("Reshape", {"x", "split"}, {"six"}).node("Relu", {"six"}, {"y"}).output("y");
+  EXPECT_THROW((void)c.exported(), Error);
+}
+
 TEST(DlcLayout, AxesOfExtentOneMoveWithoutATranspose) {
   DlcCase c;
   c.input("x", {1, 8, 4, 4}).node("GlobalAveragePool", {"x"}, {"p"}).node("Flatten", {"p"}, {"y"}).output("y");
