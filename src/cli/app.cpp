@@ -90,7 +90,7 @@ void add_common(CLI::App& app, CommonOptions& common) {
   app.add_flag("-v,--verbose", common.verbose, "say more")->group(group);
   app.add_flag("--log-json", common.log_json, "one JSON object a line on stderr instead of text")->group(group);
   app.add_flag("--json", common.json, "the result as JSON on stdout")->group(group);
-  app.add_option("--threads", common.threads, "worker threads (default: all)")->check(CLI::Range(1, 1024))->group(group);
+  app.add_option("--threads", common.threads, "worker threads (default: all)")->check(CLI::Range(1, 1024).description(""))->group(group);
   app.add_option("--isa", common.isa, "pin the instruction set: auto, generic, avx2, avx512")->group(group);
 }
 

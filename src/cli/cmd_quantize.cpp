@@ -46,7 +46,7 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   add_input_shape(app, c.model.input_shapes);
   app.add_option("--calib,--input_list", c.data.calib, "folder of images, list file, .npy/.npz/.raw tensors")->required()->group("Data");
   app.add_option("--preprocess", c.data.preprocess_file, "JSON file that declares the preprocessing")->group("Preprocessing");
-  app.add_option("--limit", c.data.limit, "use the first N samples (default: all)")->check(CLI::Range(int64_t{1}, int64_t{1} << 40))->group("Data");
+  app.add_option("--limit", c.data.limit, "use the first N samples (default: all)")->check(CLI::Range(int64_t{1}, int64_t{1} << 40).description(""))->group("Data");
   app.add_flag("--skip-bad-images", c.data.skip_bad_images, "count unreadable images instead of failing")->group("Data");
   add_preprocessing(app, o.preprocessing);
   const char* group = "Quantization";
