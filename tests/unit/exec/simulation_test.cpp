@@ -474,7 +474,7 @@ bool sums_floats(const ir::Graph& graph) {
 
 TEST(RandomSimulations, BitsDoNotDependOnTheInstructionSetOrTheThreads) {
   int compared = 0;
-  for (unsigned seed = 501; seed <= 560; ++seed) {
+  for (unsigned seed = 501; seed <= 530; ++seed) {
     const Simulated sim = random_simulation(seed, EncodedShare::kAll);
     if (sums_floats(sim.graph)) continue;
     ++compared;
@@ -493,7 +493,7 @@ TEST(RandomSimulations, BitsDoNotDependOnTheInstructionSetOrTheThreads) {
       }
     }
   }
-  EXPECT_GT(compared, 20);
+  EXPECT_GT(compared, 10);
 }
 
 }  // namespace
