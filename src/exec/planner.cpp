@@ -356,10 +356,21 @@ class Planner {
         consumed_.insert(member->id);
         use_inputs(*member);
       }
+      count_inexact(request_node, choice->exact_product);
       add_step(request_node, std::move(*choice));
       return true;
     }
     return false;
+  }
+
+  void count_inexact(const Node& node, bool exact) {
+    const ops::OpDef* def = ops::builtin_registry().find(node.domain, node.op_type);
+    if (exact || def == nullptr || def->traits.weight_input < 0) return;
+    const auto weight = static_cast<size_t>(def->traits.weight_input);
+    if (weight < node.inputs.size() && graph_.is_constant(node.inputs[weight]) && encoding(node.inputs[0]) != nullptr &&
+        encoding(node.inputs[weight]) != nullptr) {
+      ++plan_.summary.inexact_products;
+    }
   }
 
   bool can_take_place(const KernelChoice& choice, const Node& node, const Step& step) const {
@@ -436,6 +447,7 @@ class Planner {
     ++plan_.summary.reference_steps;
     plan_.summary.reference_nodes.push_back(node.text());
     use_inputs(node);
+    count_inexact(node, false);
     add_step(node, std::move(choice));
   }
 

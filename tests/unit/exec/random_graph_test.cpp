@@ -1,4 +1,7 @@
 // Random networks on the fast kernels and on the reference kernels.
+#include <thread>
+
+#include "isa_scope.h"
 #include "random_graph.h"
 
 namespace qtool::exec::testing {
@@ -29,6 +32,53 @@ TEST(RandomGraphs, TapsSeeTheValuesOfTheInterpreter) {
     }
     expect_as_interpreted(graph, observed, seed, kChainTolerance);
     if (::testing::Test::HasFailure()) FAIL() << graph.to_text();
+  }
+}
+
+TEST(RandomGraphs, EveryInstructionSetAgreesWithTheInterpreter) {
+  for (const std::string& isa : available_isas()) {  // channel blocks of 8 and 16
+    const IsaScope scope(isa);
+    for (unsigned seed = 3001; seed <= 3100; ++seed) {
+      const ir::Graph graph = random_graph(seed);
+      SCOPED_TRACE(format("{} seed {}", isa, seed));
+      expect_as_interpreted(graph, {}, seed, kChainTolerance);
+      if (::testing::Test::HasFailure()) FAIL() << graph.to_text();
+    }
+  }
+}
+
+TEST(RandomGraphs, TwoSessionsAndTwoRunsGiveTheSameBits) {
+  for (unsigned seed = 4001; seed <= 4060; ++seed) {
+    const ir::Graph graph = random_graph(seed);
+    const auto inputs = random_inputs(graph, seed), others = random_inputs(graph, seed + 1);
+    const Executor executor(graph, {});
+    Session first = executor.new_session(), second = executor.new_session();
+    const auto expected = first.run(inputs);
+    (void)second.run(others);
+    const auto again = first.run(inputs), elsewhere = second.run(inputs);
+    const auto planned_again = Executor(graph, {}).new_session().run(inputs);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_TRUE(expected[i].identical(again[i])) << "second run, seed " << seed;
+      ASSERT_TRUE(expected[i].identical(elsewhere[i])) << "second session, seed " << seed;
+      ASSERT_TRUE(expected[i].identical(planned_again[i])) << "second plan, seed " << seed;
+    }
+  }
+}
+
+TEST(RandomGraphs, SessionsOnTwoThreadsGiveTheSameBits) {
+  for (unsigned seed = 5001; seed <= 5020; ++seed) {
+    const ir::Graph graph = random_graph(seed);
+    const auto inputs = random_inputs(graph, seed);
+    const Executor executor(graph, {});
+    const auto expected = executor.new_session().run(inputs);
+    const auto worker = [&] {
+      Session session = executor.new_session();
+      for (int round = 0; round < 5; ++round) {
+        const auto found = session.run(inputs);
+        for (size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(expected[i].identical(found[i])) << "seed " << seed;
+      }
+    };
+    std::jthread left(worker), right(worker);
   }
 }
 

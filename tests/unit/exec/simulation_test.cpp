@@ -111,7 +111,6 @@ const ProductCase kCases[] = {
     {"U8ByU8PerChannelNoBias", 8, -2.0, 2.0, 8, false, true, false, 3, 16},
     {"U8ByS4", 8, 0.0, 2.0, 4, true, true, true, 16, 16},
     {"U16ByS8", 16, -1.0, 3.0, 8, true, true, true, 20, 24},
-    {"U16ByS16", 16, -1.0, 3.0, 16, true, false, false, 8, 8},
     {"LongRowsPassTheBoundOf2To24", 8, 0.0, 2.0, 8, true, true, true, 256, 8},
     {"LongRows16Bit", 16, -2.0, 2.0, 8, true, true, true, 200, 9},
 };
@@ -203,6 +202,42 @@ TEST_P(IntegerProducts, GemmEqualsInt64Arithmetic) {
 INSTANTIATE_TEST_SUITE_P(All, IntegerProducts, ::testing::ValuesIn(kCases),
                          [](const auto& info) { return info.param.name; });
 
+TEST(Simulation, ProductsThatCannotBeKeptExactAreCounted) {
+  GraphBuilder b;
+  const auto x = b.input("x", {2, 600});
+  const auto w = b.random("w", {600, 5});
+  b.output(b.node("MatMul", {x, w}, "y"));
+  const ir::Graph graph = b.build().graph;
+  const Layer layer{.input = grid(-1, 3, 16), .weight = weight_grid(*graph.constant(w), -1, true, 16)};
+  EncodingTable table;
+  table[x] = {.encoding = layer.input};
+  table[w] = {.encoding = layer.weight};
+  const Executor executor(graph, {.encodings = &table});
+  EXPECT_EQ(1u, executor.summary().inexact_products);
+  const auto inputs = random_inputs(graph, 6);
+  expect_close(integer_gemm(inputs[0], *graph.constant(w), layer), executor.new_session().run(inputs)[0], "y");
+}
+
+// The output channels of a group lie on axis 1 of its own slice of the weight.
+TEST(Simulation, GroupedConvTransposeIsComputedInFloatAndCounted) {
+  GraphBuilder b;
+  const auto x = b.input("x", {1, 8, 4, 4});
+  const auto w = b.random("w", {8, 4, 2, 2});
+  const auto y = b.node("ConvTranspose", {x, w}, "y", {{"group", int64_t{2}}, {"strides", Ints{2, 2}}});
+  b.output(y);
+  const ir::Graph graph = b.build().graph;
+  EncodingTable table;
+  table[x] = {.encoding = grid(-2, 2)};
+  table[w] = {.encoding = weight_grid(*graph.constant(w), -1, true)};
+  const Executor executor(graph, {.encodings = &table});
+  EXPECT_EQ(1u, executor.summary().inexact_products);
+  const auto inputs = random_inputs(graph, 6);
+  const Tensor xq = on_grid(inputs[0], table[x].encoding), wq = on_grid(*graph.constant(w), table[w].encoding);
+  const ir::Node& node = graph.node(graph.producer(y));
+  const auto expected = ops::evaluate_node(ops::builtin_registry().at(node), ops::EvalContext(node, {&xq, &wq}));
+  expect_close(expected[0], executor.new_session().run(inputs)[0], "y");
+}
+
 TEST(Simulation, ReluBehindAConvolutionIsFusedIntoTheExactProduct) {
   GraphBuilder b;
   const auto x = b.input("x", {1, 8, 4, 4});
@@ -219,7 +254,7 @@ TEST(Simulation, ReluBehindAConvolutionIsFusedIntoTheExactProduct) {
   Tensor expected = integer_conv(data[0], *graph.constant(w), layer, 0);
   for (float& value : expected.mutable_data<float>()) value = std::max(value, 0.0f);
   const Executor executor(graph, {.encodings = &table});
-  EXPECT_EQ(1u, executor.summary().steps);
+  EXPECT_EQ(2u, executor.summary().steps);  // into channel blocks; Conv with Relu
   expect_identical(on_grid(expected, table[graph.outputs[0]].encoding), executor.new_session().run(data)[0], "y");
 }
 
@@ -344,14 +379,16 @@ struct Simulated {
   EncodingTable table;
 };
 
-// Most activations and all weights on grids of their observed ranges.
-Simulated random_simulation(unsigned seed) {
+enum class EncodedShare { kMost, kAll };
+
+// Activations and all weights on grids of their observed ranges.
+Simulated random_simulation(unsigned seed, EncodedShare share = EncodedShare::kMost) {
   Simulated result{.graph = random_graph(seed, {.exact_only = true}), .table = {}};
   const ir::Graph& graph = result.graph;
   std::mt19937 random(seed);
   const auto values = interpret_all(graph, random_inputs(graph, seed));
   for (const auto& [id, tensor] : values) {
-    if (random() % 5 == 0 || tensor.dtype() != DType::kFloat32) continue;
+    if ((random() % 5 == 0 && share == EncodedShare::kMost) || tensor.dtype() != DType::kFloat32) continue;
     const auto range = quant::tensor_ranges(tensor, -1);
     result.table[id] = {.encoding = quant::encoding_from_ranges({.bits = random() % 4 == 0 ? 16 : 8}, range)};
   }
@@ -425,29 +462,38 @@ TEST(RandomSimulations, EveryValueIsItsNodeOnTheValuesBeforePutOnTheGrid) {
   EXPECT_LT(static_cast<double>(off_by_one), 0.002 * static_cast<double>(elements));
 }
 
+// With every value on a grid all that is left are integer products and correctly rounded operations. Window averages
+// and grouped transposed convolutions are sums in float, whose order the library chooses.
+bool sums_floats(const ir::Graph& graph) {
+  const auto ids = graph.node_ids();
+  return std::any_of(ids.begin(), ids.end(), [&](ir::NodeId id) {
+    const ir::Node& node = graph.node(id);
+    return node.op_type == "AveragePool" || (node.op_type == "ConvTranspose" && node.attr_int("group", 1) > 1);
+  });
+}
+
 TEST(RandomSimulations, BitsDoNotDependOnTheInstructionSetOrTheThreads) {
-  for (unsigned seed = 501; seed <= 560; ++seed) {
-    const Simulated sim = random_simulation(seed);
+  int compared = 0;
+  for (unsigned seed = 501; seed <= 530; ++seed) {
+    const Simulated sim = random_simulation(seed, EncodedShare::kAll);
+    if (sums_floats(sim.graph)) continue;
+    ++compared;
     const auto inputs = random_inputs(sim.graph, seed);
-    // Only values that follow from integer products and exact operations: everything on a grid.
     std::vector<Tensor> expected;
     for (const std::string& isa : available_isas()) {
       const IsaScope scope(isa);
-      for (const int threads : {1, 2}) {
-        Session session = Executor(sim.graph, {.intra_threads = threads, .encodings = &sim.table}).new_session();
-        const auto outputs = session.run(inputs);
-        if (expected.empty()) expected = outputs;
-        for (size_t i = 0; i < outputs.size(); ++i) {
-          if (!sim.table.contains(sim.graph.outputs[i])) continue;
-          const double scale = sim.table.at(sim.graph.outputs[i]).encoding.grids[0].scale;
-          for (size_t e = 0; e < outputs[i].data<float>().size(); ++e) {
-            ASSERT_LE(std::abs(outputs[i].data<float>()[e] - expected[i].data<float>()[e]), 3 * scale)
-                << "seed " << seed << " " << isa << " threads " << threads << " output " << i << "\n" << sim.graph.to_text();
-          }
-        }
+      const int threads = isa == "generic" ? 1 : 2;
+      const Executor executor(sim.graph, {.intra_threads = threads, .encodings = &sim.table});
+      EXPECT_EQ(0u, executor.summary().inexact_products) << "seed " << seed;
+      const auto outputs = executor.new_session().run(inputs);
+      if (expected.empty()) expected = outputs;
+      for (size_t i = 0; i < outputs.size(); ++i) {
+        ASSERT_TRUE(expected[i].identical(outputs[i]))
+            << "seed " << seed << " " << isa << " output " << i << "\n" << sim.graph.to_text();
       }
     }
   }
+  EXPECT_GT(compared, 10);
 }
 
 }  // namespace
