@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "qtool/support/error.h"
 #include "qtool/tensor/simd.h"
@@ -55,8 +56,8 @@ void Histogram::make_room(double lo, double hi) {
     counts_.assign(kBins, 0);
     exponent_ = exponent;
     first_bin_ = floor_bin(new_lo, exponent);
-    counts_[static_cast<size_t>(floor_bin(0.0, exponent) - first_bin_)] += static_cast<uint64_t>(zero_only_count_);
-    zero_only_count_ = 0;
+    // Zeros seen before count now; without any, zero may lie outside of the bins.
+    if (zero_only_count_ > 0) count_zeros(std::exchange(zero_only_count_, 0));
     return;
   }
   coarsen_to(exponent);

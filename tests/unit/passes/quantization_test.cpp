@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "pass_fixture.h"
+#include "qtool/quant/quantize.h"
 #include "qtool/passes/compute_encodings.h"
 #include "qtool/passes/plan_quantization.h"
 

@@ -61,6 +61,12 @@ TEST(Histogram, ZerosFirstGiveTheSameAsZerosLast) {
   EXPECT_EQ(of(zeros).range(), (Range{0.0, 0.0}));
 }
 
+TEST(Histogram, ZeroMayLieOutsideOfTheBins) {
+  const Histogram histogram = of(std::vector<float>(64, 2.5f));
+  EXPECT_EQ(histogram.range(), (Range{2.5, 2.5}));
+  EXPECT_EQ(histogram.counts()[0], 64u);
+}
+
 TEST(Histogram, NonFiniteValuesAreCountedApart) {
   const float inf = std::numeric_limits<float>::infinity();
   const Histogram histogram = of(std::vector<float>{1.0f, inf, std::numeric_limits<float>::quiet_NaN(), -2.0f, -inf});
