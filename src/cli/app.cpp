@@ -1,8 +1,10 @@
 #include "qtool/cli/app.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <string_view>
 
 #include "command.h"
 #include "qtool/pipeline/quantize.h"
@@ -29,6 +31,18 @@ int exit_code(ErrorCode code) {
   return kExitInternal;
 }
 
+const char* code_name(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kUsage: return "usage";
+    case ErrorCode::kInvalidModel: return "invalid_model";
+    case ErrorCode::kUnsupported: return "unsupported";
+    case ErrorCode::kInvalidData: return "invalid_data";
+    case ErrorCode::kIo: return "io";
+    case ErrorCode::kInternal: return "internal";
+  }
+  return "internal";
+}
+
 struct Command {
   CLI::App* app;
   Action action;
@@ -42,19 +56,24 @@ std::vector<std::string> option_names(const CLI::App& app) {
   return names;
 }
 
-int usage_error(const CLI::App& app, const std::string& message) {
-  std::fprintf(stderr, "error: %s\nrun `qtool %s%s--help` for usage\n", message.c_str(), app.get_parent() ? app.get_name().c_str() : "",
-               app.get_parent() ? " " : "");
-  return kExitUsage;
-}
+// Says what is wrong with the command line.
+struct UsageReporter {
+  bool log_json = false;
+  int operator()(const CLI::App& app, const std::string& message) const {
+    const std::string command = app.get_parent() == nullptr ? "qtool" : "qtool " + app.get_name();
+    TerminalReporter(Verbosity::kNormal, log_json).error("usage", format("{}\nrun `{} --help` for usage", message, command));
+    return kExitUsage;
+  }
+};
 
 // CLI11 lists leftovers; the nearest known option or command is what the user needs.
-int unknown_arguments(const CLI::App& root, const CLI::App* used) {
+int unknown_arguments(const CLI::App& root, const CLI::App* used, const UsageReporter& usage_error) {
   if (used == nullptr) {
     std::vector<std::string> commands;
     for (const CLI::App* sub : root.get_subcommands(nullptr)) commands.push_back(sub->get_name());
     const auto rest = root.remaining();
-    const std::string wrong = rest.empty() ? "" : rest.front();
+    if (rest.empty()) return usage_error(root, format("a command is needed: {}", join(commands, ", ")));
+    const std::string& wrong = rest.front();
     const bool option = wrong.starts_with("-");
     const auto known = option ? option_names(root) : commands;
     return usage_error(root, format("unknown {} '{}'{}", option ? "option" : "command", wrong, did_you_mean(wrong, known)));
@@ -71,7 +90,7 @@ void add_common(CLI::App& app, CommonOptions& common) {
   app.add_flag("-v,--verbose", common.verbose, "say more")->group(group);
   app.add_flag("--log-json", common.log_json, "one JSON object a line on stderr instead of text")->group(group);
   app.add_flag("--json", common.json, "the result as JSON on stdout")->group(group);
-  app.add_option("--threads", common.threads, "worker threads (default: all)")->check(CLI::PositiveNumber)->group(group);
+  app.add_option("--threads", common.threads, "worker threads (default: all)")->check(CLI::Range(1, 1024).description(""))->group(group);
   app.add_option("--isa", common.isa, "pin the instruction set: auto, generic, avx2, avx512")->group(group);
 }
 
@@ -81,13 +100,13 @@ int run_action(const CommonOptions& common, const Action& action) {
     simd::pin_isa(common.isa);
     return action(reporter);
   } catch (const Error& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
+    reporter.error(code_name(error.code()), error.what());
     return exit_code(error.code());
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "error: out of memory; try fewer --threads\n");
+    reporter.error("internal", "out of memory; try fewer --threads");
     return kExitInternal;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "internal error: %s; please report this\n", error.what());
+    reporter.error("internal", format("{}; please report this", error.what()));
     return kExitInternal;
   }
 }
@@ -97,7 +116,7 @@ int run_action(const CommonOptions& common, const Action& action) {
 int CommonOptions::resolved_threads() const { return threads > 0 ? threads : available_threads(); }
 
 void add_input_shape(CLI::App& app, std::vector<std::string>& shapes) {
-  app.add_option("--input-shape", shapes, "fix dynamic dimensions: name:1,3,640,640 (repeatable)")->group("Model");
+  app.add_option("--input-shape", shapes, "fix dynamic dimensions: name:1,3,640,640 (repeatable)")->group("Model")->allow_extra_args(false);
 }
 
 int main(int argc, char** argv) {
@@ -127,30 +146,31 @@ int main(int argc, char** argv) {
   add("run", "one forward pass over given tensors, float or simulated", add_run);
   add("inspect", "what is in an ONNX, encodings JSON or DLC file", add_inspect);
   add("list", "operators, calibration methods, profiles, presets", add_list);
+  // Needed before parsing has succeeded.
+  const UsageReporter usage_error{std::find(argv, argv + argc, std::string_view("--log-json")) != argv + argc};
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    const auto subs = app.get_subcommands();
-    std::fputs((subs.empty() ? app.help() : subs.front()->help()).c_str(), stdout);
+    std::fputs(app.help().c_str(), stdout);  // that of the subcommand, if there is one
     return 0;
   } catch (const CLI::CallForVersion&) {
     std::printf("qtool %s\n", pipeline::tool_version().c_str());
     return 0;
   } catch (const CLI::RequiredError& error) {
     const auto subs = app.get_subcommands();
-    if (subs.empty() && !app.remaining().empty()) return unknown_arguments(app, nullptr);
-    if (!subs.empty() && !subs.front()->remaining().empty()) return unknown_arguments(app, subs.front());
-    return usage_error(subs.empty() ? app : *subs.front(), error.what());
+    if (subs.empty()) return unknown_arguments(app, nullptr, usage_error);
+    if (!subs.empty() && !subs.front()->remaining().empty()) return unknown_arguments(app, subs.front(), usage_error);
+    return usage_error(*subs.front(), error.what());
   } catch (const CLI::ParseError& error) {
     const auto subs = app.get_subcommands();
     return usage_error(subs.empty() ? app : *subs.front(), error.what());
   }
   for (const Command& command : commands) {
     if (!command.app->parsed()) continue;
-    if (!command.app->remaining().empty()) return unknown_arguments(app, command.app);
+    if (!command.app->remaining().empty()) return unknown_arguments(app, command.app, usage_error);
     return run_action(common, command.action);
   }
-  return unknown_arguments(app, nullptr);
+  return unknown_arguments(app, nullptr, usage_error);
 }
 
 }  // namespace qtool::cli

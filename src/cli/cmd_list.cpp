@@ -4,6 +4,8 @@
 #include "command.h"
 #include "qtool/calib/registry.h"
 #include "qtool/data/preprocess_request.h"
+#include "qtool/exporters/registry.h"
+#include "qtool/onnxio/import.h"
 #include "qtool/ops/registry.h"
 #include "qtool/pipeline/profile_file.h"
 #include "qtool/support/error.h"
@@ -20,7 +22,7 @@ Json list_ops() {
   Json rows = Json::array();
   for (const ops::OpDef* def : ops::builtin_registry().all()) {
     rows.push_back({{"name", def->type}, {"domain", def->domain.empty() ? "ai.onnx" : def->domain}, {"first_opset", def->first_opset},
-                    {"last_opset", 23}, {"notes", def->notes}});
+                    {"last_opset", def->domain.empty() ? onnxio::kNewestKnownOpset : def->first_opset}, {"notes", def->notes}});
   }
   return rows;
 }
@@ -39,6 +41,14 @@ Json list_profiles() {
   return rows;
 }
 
+Json list_exporters() {
+  Json rows = Json::array();
+  for (const std::string& name : exporters::builtin_registry().names()) {
+    rows.push_back({{"name", name}, {"notes", exporters::builtin_registry().at(name).summary}});
+  }
+  return rows;
+}
+
 Json list_methods() {
   Json rows = Json::array();
   for (const std::string& name : calib::builtin_registry().names()) {
@@ -51,12 +61,13 @@ Json list_methods() {
 
 Action add_list(CLI::App& app, const CommonOptions& common) {
   auto what = std::make_shared<std::string>();
-  app.add_option("what", *what, "ops, methods, profiles or presets")->required();
+  app.add_option("what", *what, "ops, methods, exporters, profiles or presets")->required();
   return [what, &common](Reporter&) {
-    static const std::vector<std::string> kKnown = {"ops", "methods", "profiles", "presets"};
+    static const std::vector<std::string> kKnown = {"ops", "methods", "exporters", "profiles", "presets"};
     Json rows;
     if (*what == "ops") rows = list_ops();
     else if (*what == "methods") rows = list_methods();
+  else if (*what == "exporters") rows = list_exporters();
     else if (*what == "profiles") rows = list_profiles();
     else if (*what == "presets") rows = list_names(data::preset_names());
     else throw Error(ErrorCode::kUsage, format("cannot list '{}'{} (known: {})", *what, did_you_mean(*what, kKnown), join(kKnown, ", ")));

@@ -10,10 +10,10 @@ namespace qtool::cli {
 Action add_run(CLI::App& app, const CommonOptions& common) {
   auto config = std::make_shared<pipeline::RunConfig>();
   app.add_option("model", config->model.path, "ONNX model")->required();
-  app.add_option("--inputs", config->inputs, ".npz with tensor names as keys, or [name:=]file.npy|file.raw")->required();
+  app.add_option("--inputs", config->inputs, ".npz with tensor names as keys, or [name:=]file.npy|file.raw (repeatable)")->required()->allow_extra_args(false);
   app.add_option("--outputs", config->outputs, ".npz, .npy, .raw, or a folder of .raw files")->required();
   app.add_option("--encodings", config->encodings, "encodings JSON: simulate instead of float");
-  app.add_option("--output-tensor", config->extra_outputs, "also return this tensor (repeatable)");
+  app.add_option("--output-tensor", config->extra_outputs, "also return this tensor (repeatable)")->allow_extra_args(false);
   add_input_shape(app, config->model.input_shapes);
   return [config, &common](Reporter& reporter) {
     config->threads = common.resolved_threads();

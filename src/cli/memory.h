@@ -1,14 +1,19 @@
 // Peak resident memory of this process, in MB (10^6 bytes).
 #pragma once
 
-#include <sys/resource.h>
+#include <cstdlib>
+#include <fstream>
+#include <string>
 
 namespace qtool::cli {
 
+// From /proc, not getrusage(): the latter also counts the pages of the parent between fork and exec.
 inline double peak_memory_mb() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) * 1024.0 / 1e6;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) return std::strtod(line.c_str() + 6, nullptr) * 1024.0 / 1e6;
+  }
+  return 0.0;
 }
 
 }  // namespace qtool::cli

@@ -36,13 +36,24 @@ void TerminalReporter::say(Severity severity, std::string_view message) {
   clear_bar();
   if (json_lines_) {
     const nlohmann::ordered_json line = {{"level", severity_name(severity)}, {"message", message}};
-    std::fprintf(stderr, "%s\n", line.dump().c_str());
+    std::fprintf(stderr, "%s\n", line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
   } else if (severity == Severity::kWarning) {
     logger_->warn(message);
   } else if (severity == Severity::kInfo) {
     logger_->info(message);
   } else {
     logger_->debug(message);
+  }
+}
+
+void TerminalReporter::error(std::string_view code, std::string_view message) {
+  const std::lock_guard lock(mutex_);
+  clear_bar();
+  if (json_lines_) {
+    const nlohmann::ordered_json line = {{"level", "error"}, {"code", code}, {"message", message}};
+    std::fprintf(stderr, "%s\n", line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+  } else {
+    logger_->error(message);
   }
 }
 

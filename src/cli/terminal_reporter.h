@@ -22,6 +22,8 @@ class TerminalReporter final : public Reporter {
   ~TerminalReporter() override;
   void say(Severity severity, std::string_view message) override;
   void progress(std::string_view stage, int64_t done, int64_t total) override;
+  // Why the command failed; said at every verbosity. `code` goes into JSON lines only.
+  void error(std::string_view code, std::string_view message);
 
  private:
   void clear_bar();

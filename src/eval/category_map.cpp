@@ -15,7 +15,8 @@ namespace {
 std::vector<int64_t> ids_with_gaps(int64_t classes, const std::set<int64_t>& known) {
   const int64_t first_id = classes == *known.rbegin() + 1 ? 0 : 1;
   std::vector<int64_t> ids;
-  for (int64_t c = 0; c < classes; ++c) ids.push_back(known.contains(c + first_id) ? c + first_id : -1);
+  for (int64_t c = 0; c < classes; ++c)
+    ids.push_back(known.contains(c + first_id) ? c + first_id : -1);
   return ids;
 }
 
@@ -42,12 +43,12 @@ CategoryMap::CategoryMap(int64_t class_count, int64_t class_offset,
   } else if (wanted.empty() && (classes == *known.rbegin() || classes == *known.rbegin() + 1)) {
     ids_ = ids_with_gaps(classes, known);
   } else {
-    throw Error(ErrorCode::kUsage,
-                format("the model has {} classes{}, {}; list the category id of each class",
-                       class_count,
-                       class_offset > 0 ? format(" of which {} are background", class_offset) : "",
-                       wanted.empty() ? format("the labels have {} categories", known.size())
-                                      : format("{} categories were listed", wanted.size())));
+    throw Error(
+        ErrorCode::kUsage,
+        format("the model has {} classes{}, {}; list the category id of each class", class_count,
+               class_offset > 0 ? format(" of which {} are background", class_offset) : "",
+               wanted.empty() ? format("the labels have {} categories", known.size())
+                              : format("{} categories were listed", wanted.size())));
   }
 }
 

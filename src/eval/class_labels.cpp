@@ -43,7 +43,8 @@ ListLine parse_line(std::string_view text, int line_number, const fs::path& list
   if (split == std::string_view::npos) fail(format("found only '{}'", text));
   const std::string_view word = text.substr(split + 1);
   ListLine line{std::string(trimmed(text.substr(0, split), kSeparators)), 0};
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), line.class_index);
+  const auto [end, error] =
+      std::from_chars(word.data(), word.data() + word.size(), line.class_index);
   if (error != std::errc{} || end != word.data() + word.size() || line.class_index < 0) {
     fail(format("'{}' is not a class number", word));
   }

@@ -73,9 +73,9 @@ data::Rect covered_part(const MapForm& form, const data::LetterboxGeometry& geom
 int64_t segmentation_classes(const Shape& output, data::Layout layout) {
   const int64_t classes = form_of(output, layout).classes;
   if (classes > kMostClasses) {
-    throw Error(ErrorCode::kUnsupported,
-                format("a segmentation of {} classes; at most {} fit into masks", classes,
-                       kMostClasses));
+    throw Error(
+        ErrorCode::kUnsupported,
+        format("a segmentation of {} classes; at most {} fit into masks", classes, kMostClasses));
   }
   return classes;
 }

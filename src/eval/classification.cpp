@@ -27,7 +27,8 @@ std::vector<int64_t> best_classes(std::span<const float> scores, size_t count) {
     return x != y && !std::isnan(x) ? x > y : a < b;
   };
   const size_t kept = std::min(count, order.size());
-  std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(kept), order.end(), better);
+  std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(kept), order.end(),
+                    better);
   order.resize(kept);
   return order;
 }

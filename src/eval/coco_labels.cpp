@@ -79,9 +79,9 @@ class InstancesReader {
       fail(format("an annotation of image {} has category {}, which is not among the categories",
                   image_id, category_id));
     }
-    labels_.images[position->second].boxes.push_back(
-        {box[0], box[1], box[2], box[3], entry.value("area", box[2] * box[3]), category_id,
-         entry.value("iscrowd", 0) != 0});
+    labels_.images[position->second].boxes.push_back({box[0], box[1], box[2], box[3],
+                                                      entry.value("area", box[2] * box[3]),
+                                                      category_id, entry.value("iscrowd", 0) != 0});
   }
 
   void sort_by_id() {

@@ -166,8 +166,8 @@ Curve curve_of(const std::vector<const Verdict*>& verdicts, size_t t, int64_t ob
     if (!verdict->ignored[t]) (verdict->matched[t] ? hits : misses)++;
     const auto found = static_cast<double>(hits);
     recall.push_back(found / static_cast<double>(objects));
-    precision.push_back(found / (static_cast<double>(misses) + found +
-                                 std::numeric_limits<double>::epsilon()));
+    precision.push_back(
+        found / (static_cast<double>(misses) + found + std::numeric_limits<double>::epsilon()));
   }
   for (size_t i = precision.size(); i > 1; --i) {
     precision[i - 2] = std::max(precision[i - 2], precision[i - 1]);
@@ -221,7 +221,9 @@ class Mean {
     sum_ += value;
     ++count_;
   }
-  [[nodiscard]] double value() const { return count_ == 0 ? -1 : sum_ / static_cast<double>(count_); }
+  [[nodiscard]] double value() const {
+    return count_ == 0 ? -1 : sum_ / static_cast<double>(count_);
+  }
 
  private:
   double sum_ = 0;
@@ -240,7 +242,7 @@ double mean_recall(const Curves& curves) {
   return mean.value();
 }
 
-constexpr size_t kIou50 = 0, kIou75 = 5;  // positions among the thresholds
+constexpr size_t kIou50 = 0, kIou75 = 5;                     // positions among the thresholds
 constexpr size_t kApAreas = 3, kArLimits = 6, kArAreas = 9;  // positions among the twelve numbers
 
 class Summary {
@@ -310,8 +312,9 @@ CasesByCategory make_cases(const DetectionLabels& truth, std::span<const CocoDet
   for (const CocoDetection& detection : detections) {
     const auto at = position.find(detection.image_id);
     if (at == position.end()) {
-      throw Error(ErrorCode::kInvalidData,
-                  format("a detection belongs to image {}, which has no labels", detection.image_id));
+      throw Error(
+          ErrorCode::kInvalidData,
+          format("a detection belongs to image {}, which has no labels", detection.image_id));
     }
     const auto found = cases.find(detection.category_id);
     if (found != cases.end()) found->second[at->second].detections.push_back(&detection);

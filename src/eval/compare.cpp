@@ -45,7 +45,14 @@ struct WorkerSessions {
 
 std::vector<Tensor> in_graph_order(const ir::Graph& graph, const data::Sample& sample) {
   std::vector<Tensor> inputs;
-  for (const ir::ValueId id : graph.inputs) inputs.push_back(sample.at(graph.value(id).name));
+  for (const ir::ValueId id : graph.inputs) {
+    const auto found = sample.find(graph.value(id).name);
+    if (found == sample.end()) {
+      throw Error(ErrorCode::kInvalidData,
+                  format("no tensor for the model's input '{}'", graph.value(id).name));
+    }
+    inputs.push_back(found->second);
+  }
   return inputs;
 }
 

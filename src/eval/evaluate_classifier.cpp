@@ -16,7 +16,8 @@ int64_t class_count(const ir::Graph& graph) {
   const ir::Value& output = graph.value(graph.outputs.at(0));
   const Shape& shape = graph.type_of(output.id).shape;
   const int64_t count = shape.element_count();
-  const bool one_vector = shape.rank() >= 1 && *std::max_element(shape.begin(), shape.end()) == count;
+  const bool one_vector =
+      shape.rank() >= 1 && *std::max_element(shape.begin(), shape.end()) == count;
   if (!one_vector || count < 2) {
     throw Error(ErrorCode::kUnsupported,
                 format("class labels need an output of one score a class; '{}' has shape {}",

@@ -69,8 +69,8 @@ class DetectorEvaluation {
       for (const Detection& d : found_[i]) {
         const int64_t category_id = categories_.id_of(d.class_index);
         if (category_id < 0) continue;
-        all.push_back({labels_.images[i].id, category_id, d.x1, d.y1, d.x2 - d.x1, d.y2 - d.y1,
-                       d.score});
+        all.push_back(
+            {labels_.images[i].id, category_id, d.x1, d.y1, d.x2 - d.x1, d.y2 - d.y1, d.score});
       }
     }
     return all;

@@ -18,9 +18,10 @@ data::Image checked_mask(const MaskedImage& labelled, const data::Size& picture,
   }
   for (const uint8_t level : mask.pixels) {
     if (level != kIgnoredClass && classes > 0 && level >= classes) {
-      fail(format("the mask has class {}, the model's classes end at {}; check that masks and model "
-                  "belong together",
-                  level, classes - 1));
+      fail(
+          format("the mask has class {}, the model's classes end at {}; check that masks and model "
+                 "belong together",
+                 level, classes - 1));
     }
   }
   return mask;

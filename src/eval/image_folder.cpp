@@ -65,7 +65,7 @@ const ImageFile* ImageFolder::find(const std::string& name) const {
 }
 
 const ImageFile* ImageFolder::find_without_extension(const std::string& name) const {
-  return look_up(name, by_path_stem_, by_stem_);
+  return look_up(without_extension(name), by_path_stem_, by_stem_);
 }
 
 }  // namespace qtool::eval

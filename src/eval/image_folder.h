@@ -18,7 +18,7 @@ class ImageFolder {
   // By path below the folder, else by bare name. nullptr when absent; throws Error(kInvalidData)
   // when several images in different folders have that bare name.
   [[nodiscard]] const ImageFile* find(const std::string& name) const;
-  // The same without extensions.
+  // The same with the extensions of both sides left out.
   [[nodiscard]] const ImageFile* find_without_extension(const std::string& name) const;
 
   [[nodiscard]] const std::vector<ImageFile>& images() const { return images_; }

@@ -45,8 +45,8 @@ void ImageRunner::run(const std::vector<const ImageFile*>& images, const Use& us
         if (output.dtype() != DType::kFloat32) output = output.cast(DType::kFloat32);
       }
       use(index, worker,
-          {outputs, data::letterbox_geometry({image.width, image.height}, preprocessing_,
-                                             input_.shape)});
+          {outputs,
+           data::letterbox_geometry({image.width, image.height}, preprocessing_, input_.shape)});
     } catch (Error& error) {
       error.with("file", file.path.string());
       throw;

@@ -39,11 +39,12 @@ const ImageFile* LabelMatching::note(const std::string& label_name, const ImageF
 
 void LabelMatching::finish(const LabelOptions& options, Reporter& reporter) const {
   if (used_.empty()) {
-    throw Error(ErrorCode::kInvalidData,
-                format("no label fits an image: the labels name {}, the image folder '{}' holds {}; "
-                       "check that both belong together",
-                       missing_.empty() ? "nothing" : some_names(missing_), folder_.path().string(),
-                       some_names(first_images(folder_))))
+    throw Error(
+        ErrorCode::kInvalidData,
+        format("no label fits an image: the labels name {}, the image folder '{}' holds {}; "
+               "check that both belong together",
+               missing_.empty() ? "nothing" : some_names(missing_), folder_.path().string(),
+               some_names(first_images(folder_))))
         .with("file", label_path_.string());
   }
   if (!missing_.empty()) {

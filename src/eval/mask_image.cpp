@@ -83,9 +83,10 @@ data::Image from_palette(const data::Image& colors, const std::vector<Color>& pa
     const Color color{colors.pixels[3 * i], colors.pixels[3 * i + 1], colors.pixels[3 * i + 2]};
     const auto found = indices.find(color);
     if (found == indices.end() || found->second < 0) {
-      fail("the mask's palette has one colour twice, so its classes cannot be told apart; save the "
-           "mask as 8-bit grey",
-           path);
+      fail(
+          "the mask's palette has one colour twice, so its classes cannot be told apart; save the "
+          "mask as 8-bit grey",
+          path);
     }
     mask.pixels[i] = static_cast<uint8_t>(found->second);
   }

@@ -21,9 +21,7 @@ bool is_finite(const Box& box) {
 }
 
 // Scores that are not finite fail the comparison (NaN) or are refused (infinity).
-bool passes(float score, double confidence) {
-  return score > confidence && std::isfinite(score);
-}
+bool passes(float score, double confidence) { return score > confidence && std::isfinite(score); }
 
 std::vector<Candidate> find_candidates(const Proposals& proposals,
                                        const DetectionThresholds& thresholds) {

@@ -28,8 +28,8 @@ void Registry::add(DetectionDecoder decoder) {
 const DetectionDecoder& Registry::at(std::string_view name) const {
   const auto found = decoders_.find(name);
   if (found == decoders_.end()) {
-    throw Error(ErrorCode::kUsage, format("unknown detection decoder '{}'{} (known: auto, {})", name,
-                                          did_you_mean(name, names()), join(names(), ", ")));
+    throw Error(ErrorCode::kUsage, format("unknown detection decoder '{}'{} (known: auto, {})",
+                                          name, did_you_mean(name, names()), join(names(), ", ")));
   }
   return found->second;
 }

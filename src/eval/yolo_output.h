@@ -1,4 +1,5 @@
-// What the decoders of the YOLO family share: one output [1, rows, columns] over a pyramid of grids.
+// What the decoders of the YOLO family share: one output [1, rows, columns] over a pyramid of
+// grids.
 #pragma once
 
 #include <array>

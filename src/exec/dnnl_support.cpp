@@ -1,11 +1,20 @@
 #include "dnnl_support.h"
 
 #include "qtool/support/error.h"
+#include "qtool/tensor/simd.h"
 
 namespace qtool::exec {
 
 const dnnl::engine& dnnl_engine() {
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  // oneDNN reads its limit once, before the first primitive: it follows the pinned instruction set.
+  static const dnnl::engine engine = [] {
+    switch (simd::kernels().isa) {
+      case simd::Isa::kGeneric: dnnl::set_max_cpu_isa(dnnl::cpu_isa::sse41); break;
+      case simd::Isa::kAvx2: dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2); break;
+      case simd::Isa::kAvx512: break;
+    }
+    return dnnl::engine(dnnl::engine::kind::cpu, 0);
+  }();
   return engine;
 }
 

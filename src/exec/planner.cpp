@@ -44,7 +44,7 @@ struct Placement {
 struct Home {
   NodeId concat;
   int64_t element_offset;
-  bool block_aligned;  // offset and part are whole channel blocks
+  bool block_aligned;  // all parts but the last are whole channel blocks
 };
 
 class Planner {
@@ -118,13 +118,15 @@ class Planner {
       });
       if (!grids_agree) continue;
       const int64_t inner = type.shape.span_count(axis + 1, type.shape.rank());
-      int64_t channel = 0;
+      // One part that is no whole number of blocks shifts all behind it: the output as a whole is blocked or is not.
       bool aligned = axis == 1;
-      for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
-        const ValueId input = node.inputs[slot];
+      for (size_t slot = 0; slot + 1 < node.inputs.size(); ++slot) {
+        aligned = aligned && typed(node.inputs[slot]) && graph_.type_of(node.inputs[slot]).shape[axis] % block_ == 0;
+      }
+      int64_t channel = 0;
+      for (const ValueId input : node.inputs) {
         if (!typed(input)) break;
         const int64_t channels = graph_.type_of(input).shape[axis];
-        aligned = aligned && channel % block_ == 0 && (channels % block_ == 0 || slot + 1 == node.inputs.size());
         const bool usable = graph_.producer(input) != kNoNode && !graph_.is_output(input) && !homes_.contains(input) &&
                             std::count(node.inputs.begin(), node.inputs.end(), input) == 1;
         if (usable) homes_[input] = {id, channel * inner, aligned};
@@ -354,10 +356,21 @@ class Planner {
         consumed_.insert(member->id);
         use_inputs(*member);
       }
+      count_inexact(request_node, choice->exact_product);
       add_step(request_node, std::move(*choice));
       return true;
     }
     return false;
+  }
+
+  void count_inexact(const Node& node, bool exact) {
+    const ops::OpDef* def = ops::builtin_registry().find(node.domain, node.op_type);
+    if (exact || def == nullptr || def->traits.weight_input < 0) return;
+    const auto weight = static_cast<size_t>(def->traits.weight_input);
+    if (weight < node.inputs.size() && graph_.is_constant(node.inputs[weight]) && encoding(node.inputs[0]) != nullptr &&
+        encoding(node.inputs[weight]) != nullptr) {
+      ++plan_.summary.inexact_products;
+    }
   }
 
   bool can_take_place(const KernelChoice& choice, const Node& node, const Step& step) const {
@@ -434,6 +447,7 @@ class Planner {
     ++plan_.summary.reference_steps;
     plan_.summary.reference_nodes.push_back(node.text());
     use_inputs(node);
+    count_inexact(node, false);
     add_step(node, std::move(choice));
   }
 

@@ -91,7 +91,7 @@ int weight_axis(const model::ModelState& state, const ops::Registry& registry, V
     const ops::QuantTraits& traits = registry.at(node).traits;
     if (traits.weight_input >= 0 && static_cast<size_t>(traits.weight_input) < node.inputs.size() &&
         node.inputs[static_cast<size_t>(traits.weight_input)] == id && traits.weight_channel_axis) {
-      return static_cast<int>(traits.weight_channel_axis(node));
+      return static_cast<int>(state.graph.type_of(id).shape.normalize_axis(traits.weight_channel_axis(node)));
     }
   }
   return 0;

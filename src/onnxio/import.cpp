@@ -17,8 +17,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// The newest operator set whose changes this code knows; newer ones are tried and said.
-constexpr int64_t kNewestKnownOpset = 24;
 constexpr std::string_view kExpected = "an ONNX model";
 
 void check_opset(const Opsets& opsets, const ImportOptions& options, Reporter& reporter) {

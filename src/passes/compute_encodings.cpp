@@ -19,8 +19,9 @@ using model::TensorRole;
 class Builder {
  public:
   Builder(model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics,
-          const calib::Method& activation_method, const calib::Method& weight_method)
-      : state_(state), statistics_(statistics), activation_method_(activation_method), weight_method_(weight_method) {}
+          const calib::Method& activation_method, const calib::Method& weight_method, const calib::MethodOptions& method_options)
+      : state_(state), statistics_(statistics), activation_method_(activation_method), weight_method_(weight_method),
+        method_options_(method_options) {}
 
   EncodingNotes build() {
     for (const auto& [id, plan] : state_.plan.tensors) {
@@ -76,7 +77,22 @@ class Builder {
       statistics[c].histogram.emplace().add(values[c]);
       statistics[c].range = exact[c];
       statistics[c].count = static_cast<int64_t>(values[c].size());
-      ranges.push_back(weight_method_.range(statistics[c], spec));
+      ranges.push_back(weight_method_.range(statistics[c], spec, method_options_));
+    }
+    return keep_better(values, exact, std::move(ranges), spec);
+  }
+
+  // A method judges by a histogram; on weights the values themselves are at hand, and min-max stays where it is better.
+  static std::vector<quant::Range> keep_better(const std::vector<std::vector<float>>& values, const std::vector<quant::Range>& exact,
+                                               std::vector<quant::Range> ranges, const quant::QuantSpec& spec) {
+    quant::QuantSpec alone = spec;
+    alone.channel_axis = -1;
+    const auto noise = [&](const std::vector<float>& channel, const quant::Range& range) {
+      const Tensor tensor = Tensor::from<float>({static_cast<int64_t>(channel.size())}, std::span<const float>(channel));
+      return quant::quantization_error(tensor, quant::encoding_from_ranges(alone, {&range, 1})).noise_power;
+    };
+    for (size_t c = 0; c < ranges.size(); ++c) {
+      if (ranges[c] != exact[c] && noise(values[c], exact[c]) <= noise(values[c], ranges[c])) ranges[c] = exact[c];
     }
     return ranges;
   }
@@ -115,7 +131,7 @@ class Builder {
       const auto found = statistics_.find(member);
       if (found == statistics_.end() || found->second.empty()) return;
       if (found->second.non_finite > 0) notes_.non_finite.push_back(name(member));
-      const quant::Range own = activation_method_.range(found->second, plan.spec);
+      const quant::Range own = activation_method_.range(found->second, plan.spec, method_options_);
       seen ? range.include(own) : void(range = own);
       seen = true;
     };
@@ -170,6 +186,7 @@ class Builder {
   const std::map<ValueId, calib::TensorStatistics>& statistics_;
   const calib::Method& activation_method_;
   const calib::Method& weight_method_;
+  const calib::MethodOptions& method_options_;
   EncodingNotes notes_;
 };
 
@@ -185,8 +202,9 @@ std::vector<ValueId> observed_values(const model::ModelState& state) {
 }
 
 EncodingNotes compute_encodings(model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics,
-                                const calib::Method& activation_method, const calib::Method& weight_method) {
-  return Builder(state, statistics, activation_method, weight_method).build();
+                                const calib::Method& activation_method, const calib::Method& weight_method,
+                                const calib::MethodOptions& method_options) {
+  return Builder(state, statistics, activation_method, weight_method, method_options).build();
 }
 
 }  // namespace qtool::passes

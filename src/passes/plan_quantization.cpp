@@ -1,8 +1,12 @@
 #include "qtool/passes/plan_quantization.h"
 
+#include <fnmatch.h>
+
 #include <algorithm>
 
+#include "qtool/support/error.h"
 #include "qtool/support/format.h"
+#include "qtool/support/nearest_name.h"
 
 namespace qtool::passes {
 
@@ -39,13 +43,15 @@ bool is_normalization_bias(const Node& node, size_t slot) {
 
 class Planner {
  public:
-  Planner(model::ModelState& state, const model::TargetProfile& profile, const ops::Registry& registry)
-      : graph_(state.graph), plan_(state.plan), profile_(profile), registry_(registry) {
+  Planner(model::ModelState& state, const model::TargetProfile& profile, const ops::Registry& registry,
+          const PlanOptions& options)
+      : options_(options), graph_(state.graph), plan_(state.plan), profile_(profile), registry_(registry) {
     plan_ = {};
   }
 
   void build() {
     order_ = graph_.topological_order();
+    find_float_nodes();
     for (const NodeId id : order_) mark_fused_group(graph_.node(id));
     if (profile_.quantize_inputs) {
       for (const ValueId input : graph_.inputs) {
@@ -73,13 +79,38 @@ class Planner {
                                 .reason = std::move(reason)};
   }
 
+  bool matches(const Node& node, const std::string& pattern) const {
+    const auto glob = [&](const std::string& text) { return ::fnmatch(pattern.c_str(), text.c_str(), 0) == 0; };
+    return node.op_type == pattern || glob(node.name) || std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
+             return id != kNoValue && glob(graph_.value(id).name);
+           });
+  }
+
+  void find_float_nodes() {
+    for (const std::string& pattern : options_.keep_float) {
+      bool any = false;
+      for (const NodeId id : order_) {
+        if (!matches(graph_.node(id), pattern)) continue;
+        float_nodes_.insert(id);
+        any = true;
+      }
+      if (any) continue;
+      std::vector<std::string> names;
+      for (const NodeId id : order_) {
+        names.push_back(graph_.node(id).name);
+        names.push_back(graph_.node(id).op_type);
+      }
+      throw Error(ErrorCode::kUsage, format("--float '{}' matches no operator{}", pattern, did_you_mean(pattern, names)));
+    }
+  }
+
   // ---- activations -------------------------------------------------------------------------------------------
 
   void mark_fused_group(const Node& first) {
     const std::vector<std::string>* best = nullptr;
     std::vector<ValueId> best_inner;
     for (const auto& group : profile_.fused_groups) {
-      if (group.empty() || group[0] != first.op_type || (best != nullptr && best->size() >= group.size())) continue;
+      if (group.empty() || float_nodes_.contains(first.id) || group[0] != first.op_type || (best != nullptr && best->size() >= group.size())) continue;
       std::vector<ValueId> inner;
       if (follows(first, group, inner)) {
         best = &group;
@@ -94,7 +125,7 @@ class Planner {
     for (size_t i = 1; i < group.size(); ++i) {
       if (at->outputs.size() != 1) return false;
       const NodeId user = graph_.single_user(at->outputs[0]);
-      if (user == kNoNode || graph_.node(user).op_type != group[i] || graph_.node(user).inputs[0] != at->outputs[0]) {
+      if (user == kNoNode || graph_.node(user).op_type != group[i] || float_nodes_.contains(user) || graph_.node(user).inputs[0] != at->outputs[0]) {
         return false;
       }
       inner.push_back(at->outputs[0]);
@@ -108,6 +139,10 @@ class Planner {
     for (size_t slot = 0; slot < node.outputs.size(); ++slot) {
       const ValueId id = node.outputs[slot];
       if (!is_float(id) || plan_.left_float.contains(id)) continue;
+      if (float_nodes_.contains(node.id)) {
+        plan_.left_float[id] = "kept float on request";
+        continue;
+      }
       if (profile_.unquantized_ops.contains(node.op_type) || def.traits.flow == ops::ValueFlow::kNotNumeric) {
         plan_.left_float[id] = format("outputs of {} are not quantized", node.op_type);
         continue;
@@ -130,6 +165,7 @@ class Planner {
   // ---- parameters --------------------------------------------------------------------------------------------
 
   void plan_parameters(const Node& node) {
+    if (float_nodes_.contains(node.id)) return;
     const ops::QuantTraits& traits = registry_.at(node).traits;
     for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
       const ValueId id = node.inputs[slot];
@@ -146,7 +182,8 @@ class Planner {
     quant::QuantSpec spec{.bits = profile_.weight_bits,
                           .symmetry = profile_.weight_symmetric ? quant::Symmetry::kSymmetric : quant::Symmetry::kAsymmetric,
                           .min_range = profile_.min_range};
-    const int64_t axis = traits.weight_channel_axis ? traits.weight_channel_axis(node) : 0;
+    const int64_t declared = traits.weight_channel_axis ? traits.weight_channel_axis(node) : 0;
+    const size_t axis = graph_.type_of(id).shape.normalize_axis(declared);  // MatMul declares the last axis as -1
     // The output channels of a grouped transposed convolution are spread over groups: no axis holds them.
     const bool has_channel_axis = node.op_type != "ConvTranspose" || node.attr_int("group", 1) == 1;
     if (profile_.per_channel && profile_.per_channel_ops.contains(node.op_type) && has_channel_axis) {
@@ -190,17 +227,20 @@ class Planner {
     }
   }
 
+  const PlanOptions& options_;
   Graph& graph_;
   model::QuantPlan& plan_;
   const model::TargetProfile& profile_;
   const ops::Registry& registry_;
   std::vector<NodeId> order_;
+  std::set<NodeId> float_nodes_;
 };
 
 }  // namespace
 
-void plan_quantization(model::ModelState& state, const model::TargetProfile& profile, const ops::Registry& registry) {
-  Planner(state, profile, registry).build();
+void plan_quantization(model::ModelState& state, const model::TargetProfile& profile, const ops::Registry& registry,
+                       const PlanOptions& options) {
+  Planner(state, profile, registry, options).build();
 }
 
 }  // namespace qtool::passes

@@ -12,6 +12,9 @@ namespace qtool::pipeline {
 
 namespace {
 
+// Larger outputs are dense maps, where dark rows are ordinary, not detection heads.
+constexpr int64_t kLargestHead = int64_t{1} << 22;
+
 struct DeadBlock {
   size_t axis = 0;
   int64_t first = 0, count = 0;
@@ -56,7 +59,10 @@ std::vector<std::string> dead_output_warnings(const model::ModelState& state, co
   for (size_t i = 0; i < outputs.size(); ++i) {
     const ir::ValueId id = state.graph.outputs[i];
     const quant::Encoding* grid = model::find_encoding(state.encodings, id);
-    if (grid == nullptr || outputs[i].dtype() != DType::kFloat32 || outputs[i].shape().rank() < 2) continue;
+    if (grid == nullptr || outputs[i].dtype() != DType::kFloat32 || outputs[i].shape().rank() < 2 ||
+        outputs[i].element_count() > kLargestHead) {
+      continue;
+    }
     const std::vector<int64_t> levels = quant::quantize_levels(outputs[i], *grid);
     std::optional<DeadBlock> worst;
     // Only an axis that enumerates quantities (coordinates, classes) is told; with anchors or pixels rows die legally.
@@ -68,7 +74,7 @@ std::vector<std::string> dead_output_warnings(const model::ModelState& state, co
     if (!worst) continue;
     warnings.push_back(format("output '{}': {} of {} rows of axis {} (from row {}) are all zero after quantization although the float "
                               "values reach {:.3g}: the grid of [{:.4g}, {:.4g}] has steps of {:.3g}. Boxes and scores that share one "
-                              "tensor cannot share 8 bits; leave the decode tail float or split the last Concat",
+                              "tensor cannot share 8 bits: use --act_bitwidth 16, or leave the decode tail in float with --float",
                               state.graph.value(id).name, worst->count, outputs[i].shape()[worst->axis], worst->axis, worst->first,
                               worst->largest, grid->min(), grid->max(), grid->grids[0].scale));
   }

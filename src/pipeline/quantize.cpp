@@ -2,16 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <set>
 
 #include "calibration_data.h"
 #include "dead_outputs.h"
 #include "normalization_check.h"
 #include "qtool/calib/calibrator.h"
 #include "qtool/calib/registry.h"
-#include "qtool/container/dlc_writer.h"
-#include "qtool/exporters/dlc_exporter.h"
-#include "qtool/exporters/encodings_json.h"
+#include "qtool/exporters/registry.h"
 #include "qtool/onnxio/quantized_kind.h"
 #include "qtool/passes/compute_encodings.h"
 #include "qtool/passes/plan_quantization.h"
@@ -19,7 +16,6 @@
 #include "qtool/support/error.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"
-#include "qtool/support/nearest_name.h"
 #include "report.h"
 
 namespace qtool::pipeline {
@@ -39,11 +35,6 @@ class StageClock {
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), last_ = start_;
 };
-
-const std::vector<std::string>& known_emits() {
-  static const std::vector<std::string> kKnown = {"encodings", "dlc"};
-  return kKnown;
-}
 
 model::TargetProfile resolved_profile(const QuantizeConfig& config) {
   model::TargetProfile profile = load_profile(config.profile);
@@ -108,11 +99,8 @@ void QuantizeConfig::validate() const {
   if (weights_bitwidth && *weights_bitwidth != 4 && *weights_bitwidth != 8 && *weights_bitwidth != 16) {
     problems.push_back(format("--weights_bitwidth {}: use 4, 8 or 16", *weights_bitwidth));
   }
-  for (const std::string& name : emit) {
-    if (std::find(known_emits().begin(), known_emits().end(), name) == known_emits().end()) {
-      problems.push_back(format("--emit {}: unknown{} (known: {})", name, did_you_mean(name, known_emits()), join(known_emits(), ", ")));
-    }
-  }
+  for (const std::string& name : emit) (void)exporters::builtin_registry().at(name);
+  if (!(percentile >= 90.0 && percentile <= 100.0)) problems.push_back(format("--percentile_calibration_value {}: use 90 to 100", percentile));
   if (threads < 1) problems.push_back("--threads: at least 1");
   if (!problems.empty()) throw Error(ErrorCode::kUsage, format("{}", join(problems, "; ")));
 }
@@ -130,13 +118,13 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   OutputSet outputs(config.output);  // an output folder that cannot be written fails before the long work
   clock.mark("load");
 
-  passes::plan_quantization(model.state, profile, ops::builtin_registry());
+  passes::plan_quantization(model.state, profile, ops::builtin_registry(), {.keep_float = config.keep_float});
   const calib::CalibrationResult calibration =
       calib::calibrate(model.state.graph, passes::observed_values(model.state), *data.source,
                        {.threads = config.threads, .histograms = activation_method.needs_histogram}, reporter);
   clock.mark("calibrate");
 
-  const passes::EncodingNotes notes = passes::compute_encodings(model.state, calibration.statistics, activation_method, weight_method);
+  const passes::EncodingNotes notes = passes::compute_encodings(model.state, calibration.statistics, activation_method, weight_method, {.percentile = config.percentile});
   std::vector<std::string> warnings;
   say_notes(notes, warnings);
   const auto outside = layers_outside_batch_norm(model.state, calibration.statistics);
@@ -160,26 +148,9 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
     files.emplace_back(name, bytes.size());
     summary.files.push_back(name);
   };
-  const auto wanted = [&](std::string_view name) { return std::find(config.emit.begin(), config.emit.end(), name) != config.emit.end(); };
-  if (wanted("encodings")) {
-    const std::string text = exporters::write_encodings_061(
-        model.state, {.activation_bits = profile.activation_bits, .weight_bits = profile.weight_bits,
-                      .symmetric_weights = profile.weight_symmetric, .per_channel = profile.per_channel});
-    emit(stem + ".encodings.json", std::as_bytes(std::span(text)));
-  }
-  if (wanted("dlc")) {
-    exporters::DlcExportReport dlc_report;
-    const Bytes bytes = container::write_dlc(exporters::build_dlc(
-        model.state,
-        {.quantized = true, .model_name = stem, .tool_version = tool_version(),
-         .recorded_options = {{"act_bitwidth", format("{}", profile.activation_bits)},
-                              {"weights_bitwidth", format("{}", profile.weight_bits)},
-                              {"bias_bitwidth", format("{}", profile.bias_bits)},
-                              {"use_per_channel_quantization", profile.per_channel ? "True" : "False"},
-                              {"profile", profile.name}}},
-        &dlc_report));
-    for (const std::string& note : dlc_report.notes) reporter.debug(note);
-    emit(stem + ".dlc", bytes);
+  const exporters::ExportRequest request{model.state, profile, stem, tool_version(), reporter};
+  for (const std::string& name : config.emit) {
+    for (const exporters::OutputFile& file : exporters::builtin_registry().at(name).write(request)) emit(file.name, file.content);
   }
   clock.mark("export");
   const std::string report = write_report({config, model, profile, data, calibration, notes, warnings, advice, files});

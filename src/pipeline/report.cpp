@@ -25,9 +25,11 @@ Json options_json(const ReportInputs& in) {
   options["use_symmetric_quantize_weights"] = in.profile.weight_symmetric;
   options["act_quantizer_calibration"] = config.activation_method;
   options["param_quantizer_calibration"] = config.weight_method;
+  options["percentile_calibration_value"] = config.percentile;
   options["min_range"] = in.profile.min_range;
   options["input_shape"] = config.model.input_shapes;
   options["limit"] = config.data.limit;
+  options["float"] = config.keep_float;
   options["emit"] = config.emit;
   return options;
 }

@@ -12,12 +12,16 @@
 
 namespace qtool::calib {
 
+struct MethodOptions {
+  double percentile = 99.99;  // --percentile_calibration_value, 90..100: share of the values kept inside the range
+};
+
 struct Method {
   std::string name;
   std::string summary;
   bool needs_histogram = true;
   // The range may be narrower than the observed one; zero is included later, by the grid.
-  std::function<quant::Range(const TensorStatistics&, const quant::QuantSpec&)> range;
+  std::function<quant::Range(const TensorStatistics&, const quant::QuantSpec&, const MethodOptions&)> range;
 };
 
 class Registry {

@@ -25,7 +25,7 @@ struct CocoDetection {
 
 struct CategoryPrecision {
   int64_t category_id = 0;
-  double ap = -1;    // mean over the IoU thresholds, all areas, 100 detections; -1: no objects
+  double ap = -1;  // mean over the IoU thresholds, all areas, 100 detections; -1: no objects
   double ap50 = -1;
 };
 

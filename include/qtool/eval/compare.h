@@ -16,8 +16,8 @@ namespace qtool::eval {
 
 struct OutputComparison {
   std::string name;
-  SignalSums sums;               // over all samples
-  double worst_sqnr_db = 0;      // of one sample
+  SignalSums sums;           // over all samples
+  double worst_sqnr_db = 0;  // of one sample
   std::string worst_sample;
   // Share of samples with the same largest element; for outputs of the form [1, classes].
   std::optional<double> top1_agreement;

@@ -44,11 +44,11 @@ struct EvaluationResult {
   int64_t images = 0;
   std::vector<Metric> metrics;  // the headline first
 
-  std::vector<int64_t> predicted_classes;  // classification: top-1 of each image, in label order
-  std::vector<CocoDetection> detections;   // detection: by image id, best first
+  std::vector<int64_t> predicted_classes;     // classification: top-1 of each image, in label order
+  std::vector<CocoDetection> detections;      // detection: by image id, best first
   std::vector<CategoryPrecision> categories;  // detection
-  std::string decoder;                     // detection: the one that was used
-  std::vector<double> class_iou;           // segmentation; -1: class does not occur
+  std::string decoder;                        // detection: the one that was used
+  std::vector<double> class_iou;              // segmentation; -1: class does not occur
 
   // Throws Error(kInternal) for an unknown name.
   [[nodiscard]] double metric(std::string_view name) const;

@@ -68,9 +68,9 @@ struct SegmentationLabels {
 using Labels = std::variant<ClassLabels, DetectionLabels, SegmentationLabels>;
 
 struct LabelOptions {
-  std::filesystem::path path;  // empty: the image folder has one folder a class
-  Task task = Task::kAuto;     // anything else: labels of another kind are refused
-  int64_t limit = 0;           // 0: all. Classification: spread evenly; else the first ones
+  std::filesystem::path path;        // empty: the image folder has one folder a class
+  Task task = Task::kAuto;           // anything else: labels of another kind are refused
+  int64_t limit = 0;                 // 0: all. Classification: spread evenly; else the first ones
   bool skip_missing_images = false;  // labels without image: leave them out instead of failing
 };
 

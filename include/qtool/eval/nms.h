@@ -11,7 +11,7 @@ namespace qtool::eval {
 
 struct Detection {
   double x1 = 0, y1 = 0, x2 = 0, y2 = 0;
-  float score = 0;       // 0..1
+  float score = 0;  // 0..1
   int64_t class_index = 0;
 };
 

@@ -42,12 +42,12 @@ class ConfusionMatrix {
   std::vector<int64_t> counts_;
 };
 
-// Class indices of a PNG: 8-bit grey levels, or the indices of a palette. Throws Error(kInvalidData)
-// for anything else.
+// Class indices of a PNG: 8-bit grey levels, or the indices of a palette. Throws
+// Error(kInvalidData) for anything else.
 [[nodiscard]] data::Image read_mask(const std::filesystem::path& path);
 
-// Number of classes of a segmentation output: [1, C, h, w], or [1, h, w, C] for layout NHWC; 0 for a
-// ready class map [1, h, w] or [1, 1, h, w]. Throws Error(kUnsupported) for other shapes.
+// Number of classes of a segmentation output: [1, C, h, w], or [1, h, w, C] for layout NHWC; 0 for
+// a ready class map [1, h, w] or [1, 1, h, w]. Throws Error(kUnsupported) for other shapes.
 [[nodiscard]] int64_t segmentation_classes(const Shape& output, data::Layout layout);
 
 // The winning class of every pixel of the original picture: the part of the output that the picture

@@ -34,7 +34,7 @@ struct PlanSummary {
   std::vector<std::string> reference_nodes;   // their nodes
   size_t arena_bytes = 0;
   size_t packed_bytes = 0;
-  size_t inexact_products = 0;                // simulated products whose sums may pass 2^24
+  size_t inexact_products = 0;                // simulated products not on integer levels: sums may be rounded
 };
 
 class Plan;  // internal

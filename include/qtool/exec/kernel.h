@@ -88,6 +88,8 @@ struct KernelChoice {
   std::vector<std::optional<View>> output_views;
   // Output 0 may take the place of this input when nobody reads the input afterwards; -1: never.
   int in_place_input = -1;
+  // Simulation: the sum of products was computed on integer levels without rounding.
+  bool exact_product = false;
   // Concat: element offset of each input inside output 0. Inputs that already lie there arrive as that address.
   std::vector<int64_t> input_placement;
 };

@@ -16,6 +16,9 @@
 
 namespace qtool::onnxio {
 
+// The newest operator set of ai.onnx whose changes this code knows; newer ones are tried, with a warning.
+inline constexpr int64_t kNewestKnownOpset = 24;
+
 struct ImportOptions {
   // Input name -> dimensions. The empty name stands for the only input of the model.
   std::map<std::string, std::vector<int64_t>> input_shapes;

@@ -24,6 +24,7 @@ struct EncodingNotes {
 
 [[nodiscard]] EncodingNotes compute_encodings(model::ModelState& state,
                                               const std::map<ir::ValueId, calib::TensorStatistics>& statistics,
-                                              const calib::Method& activation_method, const calib::Method& weight_method);
+                                              const calib::Method& activation_method, const calib::Method& weight_method,
+                                              const calib::MethodOptions& method_options = {});
 
 }  // namespace qtool::passes

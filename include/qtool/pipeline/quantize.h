@@ -31,6 +31,8 @@ struct QuantizeConfig {
   bool symmetric_weights = false;                  // --use_symmetric_quantize_weights
   std::string activation_method = "min-max";
   std::string weight_method = "min-max";
+  double percentile = 99.99;                       // --percentile_calibration_value
+  std::vector<std::string> keep_float;             // --float: node or tensor globs, operator types
   std::vector<std::string> emit = {"encodings", "dlc"};
   int threads = 1;
 

@@ -7,7 +7,9 @@ void register_minmax(Registry& registry) {
   registry.add({.name = "min-max",
                 .summary = "observed minimum and maximum",
                 .needs_histogram = false,
-                .range = [](const TensorStatistics& statistics, const quant::QuantSpec&) { return statistics.range; }});
+                .range = [](const TensorStatistics& statistics, const quant::QuantSpec&, const MethodOptions&) {
+                  return statistics.range;
+                }});
 }
 
 }  // namespace qtool::calib

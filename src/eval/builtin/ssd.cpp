@@ -1,6 +1,6 @@
 // SSD with decoding in the graph: one output of boxes [1, N, 4] as x1, y1, x2, y2 and one of scores
-// [1, N, classes], in any order; extra dimensions of 1 are passed over. Coordinates are input pixels, or parts
-// of the input's size when none of an image's boxes reaches far beyond 1.
+// [1, N, classes], in any order; extra dimensions of 1 are passed over. Coordinates are input
+// pixels, or parts of the input's size when none of an image's boxes reaches far beyond 1.
 #include <algorithm>
 #include <cmath>
 #include <optional>

@@ -1,5 +1,6 @@
-// YOLOv5, YOLOv7 and decoded YOLOX: [1, N, 5 + classes] with cx, cy, w, h in input pixels, objectness and
-// class scores 0..1; a score is objectness times class score. Three anchors a cell tell it from raw YOLOX.
+// YOLOv5, YOLOv7 and decoded YOLOX: [1, N, 5 + classes] with cx, cy, w, h in input pixels,
+// objectness and class scores 0..1; a score is objectness times class score. Three anchors a cell
+// tell it from raw YOLOX.
 
 #include "../yolo_output.h"
 #include "qtool/eval/registry.h"
@@ -18,10 +19,9 @@ bool matches(const DetectorSignature& signature) {
 }
 
 Proposals decode(const DecodeRequest& request) {
-  return decode_with_objectness(request, *find_yolo_output(request.signature),
-                                [](int64_t, const float* row) {
-                                  return box_from_centre(row[0], row[1], row[2], row[3]);
-                                });
+  return decode_with_objectness(
+      request, *find_yolo_output(request.signature),
+      [](int64_t, const float* row) { return box_from_centre(row[0], row[1], row[2], row[3]); });
 }
 
 }  // namespace

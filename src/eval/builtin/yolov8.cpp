@@ -1,6 +1,6 @@
-// YOLOv8, YOLO11 and their kin: [1, 4 + classes, N] with cx, cy, w, h in input pixels and class scores 0..1,
-// no objectness. [1, N, 4 + classes] is read too, but has the form of YOLOX: it is recognised only when the
-// number of classes tells.
+// YOLOv8, YOLO11 and their kin: [1, 4 + classes, N] with cx, cy, w, h in input pixels and class
+// scores 0..1, no objectness. [1, N, 4 + classes] is read too, but has the form of YOLOX: it is
+// recognised only when the number of classes tells.
 
 #include <algorithm>
 
@@ -38,7 +38,9 @@ Proposals decode(const DecodeRequest& request) {
   const bool first = channels_first(output);
   const int64_t boxes = first ? output.columns : output.rows;
   const int64_t box_step = first ? 1 : output.columns, field_step = first ? output.columns : 1;
-  const auto field = [&](int64_t box, int64_t k) { return values[box * box_step + k * field_step]; };
+  const auto field = [&](int64_t box, int64_t k) {
+    return values[box * box_step + k * field_step];
+  };
 
   Proposals proposals;
   proposals.class_count = width_of(output) - 4;

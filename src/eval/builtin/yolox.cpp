@@ -1,6 +1,6 @@
-// YOLOX without decoding in the graph: [1, N, 5 + classes], one row a grid cell of the strides 8, 16 and 32.
-// FORMULA  centre = (xy + cell) * stride, size = exp(wh) * stride, score = objectness * class score
-// SOURCE   Ge et al. 2021, "YOLOX", and demo_postprocess of its repository
+// YOLOX without decoding in the graph: [1, N, 5 + classes], one row a grid cell of the strides 8,
+// 16 and 32. FORMULA  centre = (xy + cell) * stride, size = exp(wh) * stride, score = objectness *
+// class score SOURCE   Ge et al. 2021, "YOLOX", and demo_postprocess of its repository
 #include <cmath>
 
 #include "../yolo_output.h"

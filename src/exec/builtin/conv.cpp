@@ -240,6 +240,7 @@ std::optional<KernelChoice> integer_conv(const KernelRequest& request, const Geo
   epilogue.shift.resize(static_cast<size_t>(padded), 0.0f);
 
   KernelChoice choice = common_choice(request, *chosen);
+  choice.exact_product = true;
   const int64_t source_count = physical_count(g.source, chosen->from);
   const int64_t target_count = physical_count(g.target, chosen->to);
   const size_t pad_bytes = align64(chosen->primitive.scratchpad.get_size());

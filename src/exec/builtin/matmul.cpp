@@ -87,6 +87,7 @@ std::optional<KernelChoice> integer_product(const KernelRequest& request, const 
   const size_t pad_bytes = align(primitive->scratchpad.get_size());
   const size_t level_bytes = align(static_cast<size_t>(a_count) * sizeof(float));
   KernelChoice choice;
+  choice.exact_product = true;
   choice.scratch_bytes = pad_bytes + level_bytes + (plan->digits > 1 ? static_cast<size_t>(y_count) * sizeof(double) : 0);
   const dnnl::memory::desc stored(p.b_dims, dnnl::memory::data_type::f32, p.b_strides);
   Tensor packed = pack_constant(stored, levels.raw(), primitive->b);
@@ -174,7 +175,8 @@ std::optional<KernelChoice> gemm(const KernelRequest& request) {
   }
   if (request.has_input(2) && beta != 0.0f) {
     operands.bias = request.constant(2);
-    if (operands.bias == nullptr || operands.bias->element_count() != n || request.input_shape(2)[request.input_shape(2).rank() - 1] != n) {
+    const Shape& shape = request.input_shape(2);
+    if (operands.bias == nullptr || operands.bias->element_count() != n || shape.rank() == 0 || shape[shape.rank() - 1] != n) {
       return std::nullopt;
     }
     if (beta != 1.0f) {

@@ -4,8 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <map>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -13,73 +11,15 @@
 #include "qtool/ops/shape_inference.h"
 #include "qtool/passes/cleanup.h"
 #include "qtool/passes/registry.h"
+#include "support/graph_builder.h"
 
 namespace qtool::passes::testing {
 
-using Attributes = std::map<std::string, ir::Attribute, std::less<>>;
-using Ints = std::vector<int64_t>;
-
-inline Tensor random_tensor(Shape shape, unsigned seed, float low = -2.0f, float high = 2.0f) {
-  Tensor result(DType::kFloat32, std::move(shape));
-  std::mt19937 generator(seed);
-  for (float& value : result.mutable_data<float>()) {
-    value = low + (high - low) * static_cast<float>(generator() % 100000) / 100000.0f;
-  }
-  return result;
-}
-
-inline Tensor ints(const Ints& values) {
-  return Tensor::from<int64_t>(Shape{static_cast<int64_t>(values.size())}, std::span<const int64_t>(values));
-}
-
-class GraphBuilder {
- public:
-  explicit GraphBuilder(int64_t opset = 13) : opset_(opset) {}
-
-  ir::ValueId input(const std::string& name, Shape shape, DType dtype = DType::kFloat32) {
-    const ir::ValueId id = graph_.add_value(name, TensorType{dtype, std::move(shape)});
-    graph_.inputs.push_back(id);
-    return id;
-  }
-  ir::ValueId constant(const std::string& name, Tensor tensor) { return graph_.add_constant(name, std::move(tensor)); }
-  ir::ValueId scalar(float value) { return constant(graph_.unique_name("scalar"), Tensor::scalar(value)); }
-  ir::ValueId random(const std::string& name, Shape shape, float low = -2.0f, float high = 2.0f) {
-    return constant(name, random_tensor(std::move(shape), ++seed_, low, high));
-  }
-  // The node is called "<output>.node".
-  ir::ValueId node(const std::string& op, std::vector<ir::ValueId> inputs, const std::string& output,
-                   Attributes attributes = {}) {
-    const ir::ValueId id = graph_.add_value(output);
-    graph_.add_node({.name = output + ".node",
-                     .op_type = op,
-                     .opset = opset_,
-                     .inputs = std::move(inputs),
-                     .outputs = {id},
-                     .attributes = std::move(attributes)});
-    return id;
-  }
-  ir::ValueId batch_norm(ir::ValueId x, int64_t channels, const std::string& output, Attributes attributes = {}) {
-    return node("BatchNormalization",
-                {x, random(output + ".gamma", {channels}), random(output + ".beta", {channels}),
-                 random(output + ".mean", {channels}), random(output + ".variance", {channels}, 0.1f, 2.0f)},
-                output, std::move(attributes));
-  }
-  void output(ir::ValueId id) { graph_.outputs.push_back(id); }
-  ir::Graph& graph() { return graph_; }
-
-  // Types settled. Constants are not folded, so that the graph stays as it was written.
-  model::ModelState build() {
-    ops::infer_shapes(graph_, ops::builtin_registry(), {.fold_constants = false});
-    model::ModelState state;
-    state.graph = graph_;
-    return state;
-  }
-
- private:
-  ir::Graph graph_;
-  int64_t opset_;
-  unsigned seed_ = 0;
-};
+using qtool::testing::Attributes;
+using qtool::testing::GraphBuilder;
+using qtool::testing::Ints;
+using qtool::testing::ints;
+using qtool::testing::random_tensor;
 
 inline std::vector<std::string> op_types(const ir::Graph& graph) {
   std::vector<std::string> types;

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <set>
+#include <iostream>
 
 #include "qtool/data/npz.h"
 #include "qtool/exec/executor.h"
@@ -43,43 +43,35 @@ const Tensor* find(const data::NamedTensors& tensors, std::string_view key) {
   return nullptr;
 }
 
-// Stored with the batch as written; the first image is enough.
-Tensor first_images(const Tensor& stored, const Shape& wanted) {
-  Tensor result(stored.dtype(), wanted);
-  std::copy_n(static_cast<const std::byte*>(stored.raw()), result.size_bytes(), static_cast<std::byte*>(result.mutable_raw()));
-  return result;
-}
-
 std::vector<Tensor> model_inputs(const ir::Graph& graph, const data::NamedTensors& stored) {
   std::vector<Tensor> inputs;
   for (const ir::ValueId id : graph.inputs) {
-    const TensorType& type = graph.type_of(id);
-    const Tensor* found = find(stored, graph.value(id).name);
-    if (found == nullptr) found = find(stored, "input");
-    if (found == nullptr) found = find(stored, "x");
-    if (found != nullptr && found->dtype() == type.dtype && found->element_count() >= type.shape.element_count()) {
-      inputs.push_back(first_images(*found, type.shape));
-      continue;
+    const Tensor* found = find(stored, "in_" + graph.value(id).name);
+    if (found == nullptr || found->type() != graph.type_of(id)) {
+      ADD_FAILURE() << "no stored input fits " << graph.value(id).name << " " << graph.type_of(id).shape.text();
+      return {};
     }
-    ADD_FAILURE() << "no stored input for " << graph.value(id).name << " " << type.shape.text();
-    inputs.emplace_back(type);
+    inputs.push_back(*found);
   }
   return inputs;
 }
 
-void expect_close(const std::vector<Tensor>& expected, const std::vector<Tensor>& found) {
-  ASSERT_EQ(expected.size(), found.size());
-  for (size_t i = 0; i < expected.size(); ++i) {
-    ASSERT_EQ(expected[i].shape(), found[i].shape());
-    const auto a = expected[i].to_float(), b = found[i].to_float();
-    double low = 0.0, high = 0.0, worst = 0.0;
-    for (size_t k = 0; k < a.size(); ++k) {
-      low = std::min(low, double{a[k]});
-      high = std::max(high, double{a[k]});
-      worst = std::max(worst, std::abs(double{a[k]} - double{b[k]}));
-    }
-    EXPECT_LE(worst, 1e-4 * (high - low)) << "output " << i << ", range " << low << " .. " << high;
+// `relative` to the range of `expected`, or `absolute`, whichever is more.
+struct Tolerance {
+  double relative;
+  double absolute;
+};
+
+void expect_close(const Tensor& expected, const Tensor& found, const Tolerance& tolerance) {
+  ASSERT_EQ(expected.shape().text(), found.shape().text());
+  const auto a = expected.to_float(), b = found.to_float();
+  double low = 0.0, high = 0.0, worst = 0.0;
+  for (size_t k = 0; k < a.size(); ++k) {
+    low = std::min(low, double{a[k]});
+    high = std::max(high, double{a[k]});
+    worst = std::max(worst, std::abs(double{a[k]} - double{b[k]}));
   }
+  EXPECT_LE(worst, std::max(tolerance.relative * (high - low), tolerance.absolute)) << "range " << low << " .. " << high;
 }
 
 class CleanupModels : public ::testing::TestWithParam<std::string> {};
@@ -88,8 +80,9 @@ TEST_P(CleanupModels, OutputsStay) {
   const std::string name = GetParam();
   SilentReporter silent;
   onnxio::ImportOptions options;
+  const data::NamedTensors stored = stored_tensors(name);
   // The text detector takes pages of any size.
-  if (name == "ppocrv4_det") options.input_shapes[""] = {1, 3, 320, 320};
+  if (const Tensor* page = find(stored, "in_x")) options.input_shapes[""] = page->shape().dims();
   ir::Graph original = onnxio::import_model(kShared / "models" / (name + ".onnx"), options, silent).graph;
   ops::infer_shapes(original, ops::builtin_registry());
   model::ModelState state;
@@ -108,12 +101,20 @@ TEST_P(CleanupModels, OutputsStay) {
   for (const ir::ValueId id : state.graph.outputs) names[1].push_back(state.graph.value(id).name);
   EXPECT_EQ(names[0], names[1]);
 
-  const std::vector<Tensor> inputs = model_inputs(original, stored_tensors(name));
+  const std::vector<Tensor> inputs = model_inputs(original, stored);
   if (HasFailure()) return;
   const exec::ExecOptions two_threads{.intra_threads = 2};
   const auto expected = exec::Executor(original, two_threads).new_session().run(inputs);
   const auto found = exec::Executor(state.graph, two_threads).new_session().run(inputs);
-  expect_close(expected, found);
+  ASSERT_EQ(expected.size(), found.size());
+  for (size_t i = 0; i < found.size(); ++i) {
+    SCOPED_TRACE(format("output {}", i));
+    expect_close(expected[i], found[i], {.relative = 1e-4, .absolute = 0.0});
+    // Another runtime. Some large outputs are stored thinned out. Its sigmoid is exact to 1e-7 absolute only.
+    const Tensor* reference = find(stored, format("out_{}", i));
+    if (reference == nullptr || !(reference->shape() == found[i].shape())) continue;
+    expect_close(*reference, found[i], {.relative = 1e-3, .absolute = 1e-6});
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Shared, CleanupModels, ::testing::ValuesIn(model_names()),

@@ -1,0 +1,152 @@
+#include <cmath>
+
+#include "category_map.h"
+#include "fixture.h"
+#include "qtool/eval/registry.h"
+
+namespace qtool::eval {
+namespace {
+
+DetectorSignature signature(std::vector<DetectorOutput> outputs, data::Size input = {640, 640},
+                            std::optional<int64_t> categories = 80) {
+  return {std::move(outputs), input, categories};
+}
+
+std::string chosen(const DetectorSignature& outputs) {
+  return builtin_registry().choose("", outputs).name;
+}
+
+TEST(DecoderChoiceTest, RecognisesTheUsualForms) {
+  EXPECT_EQ(chosen(signature({{"output0", {1, 84, 8400}}})), "yolov8");
+  EXPECT_EQ(chosen(signature({{"output0", {1, 84, 2100}}}, {320, 320})), "yolov8");
+  EXPECT_EQ(chosen(signature({{"output0", {1, 9, 756}}}, {192, 192}, 5)), "yolov8");
+  EXPECT_EQ(chosen(signature({{"output0", {1, 25200, 85}}})), "yolov5");
+  EXPECT_EQ(chosen(signature({{"output", {1, 3549, 85}}}, {416, 416})), "yolox");
+  EXPECT_EQ(chosen(signature({{"boxes", {1, 1917, 4}}, {"scores", {1, 1917, 1}}}, {300, 300})),
+            "ssd");
+  EXPECT_EQ(chosen(signature({{"scores", {1, 4420, 2}}, {"boxes", {1, 4420, 4}}}, {320, 240})),
+            "ssd");
+}
+
+TEST(DecoderChoiceTest, CategoriesTellClassesFromObjectness) {
+  // A transposed YOLOv8 head has the form of YOLOX.
+  EXPECT_EQ(chosen(signature({{"o", {1, 8400, 84}}})), "yolov8");
+  EXPECT_EQ(chosen(signature({{"o", {1, 8400, 7}}}, {640, 640}, 3)), "yolov8");
+  EXPECT_EQ(chosen(signature({{"o", {1, 8400, 7}}}, {640, 640}, 2)), "yolox");
+}
+
+TEST(DecoderChoiceTest, HeadsOfTrainingMayStandBeside) {
+  EXPECT_EQ(chosen(signature({{"output", {1, 25200, 85}}, {"p3", {1, 3, 80, 80, 85}}})), "yolov5");
+}
+
+TEST(DecoderChoiceTest, UnknownFormsListTheDecoders) {
+  const Error error = error_of([] { (void)chosen(signature({{"logits", {1, 1000}}})); });
+  EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+  EXPECT_TRUE(mentions(error, "logits [1, 1000]")) << error.what();
+  EXPECT_TRUE(mentions(error, "ssd, yolov5, yolov8, yolox")) << error.what();
+}
+
+TEST(DecoderChoiceTest, ANameForcesADecoderThatCanReadTheShapes) {
+  const auto decoded_yolox = signature({{"output", {1, 3549, 85}}}, {416, 416});
+  EXPECT_EQ(builtin_registry().choose("yolov5", decoded_yolox).name, "yolov5");
+  EXPECT_EQ(error_of([&] { (void)builtin_registry().choose("ssd", decoded_yolox); }).code(),
+            ErrorCode::kUsage);
+  EXPECT_TRUE(mentions(error_of([&] { (void)builtin_registry().choose("yolo5", decoded_yolox); }),
+                       "did you mean 'yolov5'?"));
+}
+
+Proposals decode(const std::string& name, const DetectorSignature& outputs,
+                 std::vector<Tensor> tensors) {
+  return builtin_registry().choose(name, outputs).decode({tensors, outputs, 0.001});
+}
+
+void expect_box(const Box& box, float x1, float y1, float x2, float y2) {
+  EXPECT_FLOAT_EQ(box.x1, x1);
+  EXPECT_FLOAT_EQ(box.y1, y1);
+  EXPECT_FLOAT_EQ(box.x2, x2);
+  EXPECT_FLOAT_EQ(box.y2, y2);
+}
+
+TEST(DecoderTest, Yolov8ReadsBothLayoutsAlike) {
+  // One grid cell a column: 6 fields, 21 boxes of a 32 x 32 input.
+  const data::Size input{32, 32};
+  Tensor first(DType::kFloat32, {1, 6, 21}), last(DType::kFloat32, {1, 21, 6});
+  for (int64_t field = 0; field < 6; ++field) {
+    for (int64_t i = 0; i < 21; ++i) {
+      const auto value = static_cast<float>(100 * field + i);
+      first.mutable_data<float>()[static_cast<size_t>(field * 21 + i)] = value;
+      last.mutable_data<float>()[static_cast<size_t>(i * 6 + field)] = value;
+    }
+  }
+  const Proposals a = decode("", signature({{"o", {1, 6, 21}}}, input, 2), {first});
+  const Proposals b = decode("", signature({{"o", {1, 21, 6}}}, input, 2), {last});
+  EXPECT_EQ(a.class_count, 2);
+  EXPECT_EQ(a.scores, b.scores);
+  EXPECT_FLOAT_EQ(a.scores.at(3), 501);
+  // Box 2: centre (2, 102), size 202 x 302.
+  expect_box(a.boxes.at(2), 2 - 101, 102 - 151, 2 + 101, 102 + 151);
+  expect_box(b.boxes.at(2), 2 - 101, 102 - 151, 2 + 101, 102 + 151);
+}
+
+TEST(DecoderTest, Yolov5MultipliesObjectnessAndLeavesOutWeakBoxes) {
+  Tensor output(DType::kFloat32, {1, 63, 7});
+  auto values = output.mutable_data<float>();
+  const std::array<float, 7> row{10, 20, 4, 6, 0.5f, 0.5f, 1.0f};
+  std::copy(row.begin(), row.end(), values.begin() + 7);
+  const Proposals found = decode("", signature({{"o", {1, 63, 7}}}, {32, 32}, 2), {output});
+  ASSERT_EQ(found.boxes.size(), 1u);
+  expect_box(found.boxes[0], 8, 17, 12, 23);
+  EXPECT_EQ(found.scores, (std::vector<float>{0.25f, 0.5f}));
+}
+
+TEST(DecoderTest, YoloxAddsTheGridAndScalesByTheStride) {
+  // 32 x 32: 16 cells of stride 8, then 4 of stride 16, then 1 of 32. Row 18 is cell (0, 1) of
+  // stride 16.
+  Tensor output(DType::kFloat32, {1, 21, 6});
+  auto row = output.mutable_data<float>().subspan(18 * 6, 6);
+  row[0] = 0.5f, row[1] = 0.25f, row[2] = 0.0f, row[3] = std::log(0.5f), row[4] = 1.0f,
+  row[5] = 0.75f;
+  const Proposals found = decode("", signature({{"o", {1, 21, 6}}}, {32, 32}, 1), {output});
+  ASSERT_EQ(found.boxes.size(), 1u);
+  expect_box(found.boxes[0], 8 - 8, 20 - 4, 8 + 8, 20 + 4);
+  EXPECT_FLOAT_EQ(found.scores[0], 0.75f);
+}
+
+TEST(DecoderTest, SsdScalesRelativeBoxesAndTakesPixelsAsTheyAre) {
+  const auto outputs = signature({{"scores", {1, 2, 1}}, {"boxes", {1, 2, 4}}}, {300, 200}, 1);
+  const Tensor scores = Tensor::from<float>({1, 2, 1}, {0.5f, 0.25f});
+  const Tensor relative = Tensor::from<float>({1, 2, 4}, {0, 0.5f, 1, 1.25f, 0, 0, 0.5f, 0.5f});
+  const Tensor pixels = Tensor::from<float>({1, 2, 4}, {0, 0.5f, 1, 250, 0, 0, 0.5f, 0.5f});
+  expect_box(decode("", outputs, {scores, relative}).boxes.at(0), 0, 100, 300, 250);
+  expect_box(decode("", outputs, {scores, pixels}).boxes.at(0), 0, 0.5f, 1, 250);
+  EXPECT_EQ(decode("", outputs, {scores, pixels}).scores, (std::vector<float>{0.5f, 0.25f}));
+}
+
+const std::vector<Category> kGappy{{1, "a"}, {3, "b"}, {4, "c"}};
+
+TEST(CategoryMapTest, TakesCategoriesInAscendingOrder) {
+  const CategoryMap map(3, 0, kGappy, {});
+  EXPECT_EQ(map.id_of(1), 3);
+  EXPECT_EQ(map.id_of(3), -1);
+}
+
+TEST(CategoryMapTest, BackgroundShiftsTheClasses) {
+  const CategoryMap map(4, 1, kGappy, {});
+  EXPECT_EQ(map.id_of(0), -1);
+  EXPECT_EQ(map.id_of(3), 4);
+}
+
+TEST(CategoryMapTest, AClassForEachIdIsTheIdItself) {
+  EXPECT_EQ(CategoryMap(5, 0, kGappy, {}).id_of(3), 3);
+  EXPECT_EQ(CategoryMap(5, 0, kGappy, {}).id_of(2), -1);
+  EXPECT_EQ(CategoryMap(4, 0, kGappy, {}).id_of(3), 4);
+}
+
+TEST(CategoryMapTest, ListedIdsDecide) {
+  EXPECT_EQ(CategoryMap(1, 0, kGappy, {4}).id_of(0), 4);
+  EXPECT_EQ(error_of([] { CategoryMap(1, 0, kGappy, {2}); }).code(), ErrorCode::kUsage);
+  EXPECT_TRUE(mentions(error_of([] { CategoryMap(1, 0, kGappy, {}); }), "the model has 1 classes"));
+}
+
+}  // namespace
+}  // namespace qtool::eval
