@@ -53,6 +53,15 @@ struct ReadGrid {
   bool symmetric = false;
 };
 
+// The ends of a grid, as files give them: [-128 s, 127 s] is a symmetric grid of scale s, although its ends differ.
+quant::Grid grid_of_bounds(const quant::QuantSpec& spec, const quant::Range& range) {
+  const double scale = (range.hi - range.lo) / (std::ldexp(1.0, spec.bits) - 1.0);
+  const double offset = std::round(range.lo / scale);
+  const bool ends_of_a_grid = range.lo <= 0.0 && range.hi >= 0.0 && std::abs(range.lo - offset * scale) < 1e-3 * scale;
+  if (ends_of_a_grid) return {scale, static_cast<int64_t>(offset)};
+  return quant::grid_from_range(spec, range);
+}
+
 ReadGrid read_grid(const Json& entry, int bits, const std::string& file, const std::string& tensor) {
   ReadGrid result;
   result.symmetric = entry.contains("is_symmetric") && read_bool(entry["is_symmetric"]);
@@ -60,10 +69,10 @@ ReadGrid read_grid(const Json& entry, int bits, const std::string& file, const s
   if (entry.contains("scale") && entry.contains("offset")) {
     result.grid.scale = entry["scale"].get<double>();
     result.grid.offset = static_cast<int64_t>(std::llround(entry["offset"].get<double>()));
-    // Old files give the zero point instead of the offset: recognised when min agrees with the flipped sign.
-    if (result.grid.offset > 0 && has_bounds &&
-        std::abs(entry["min"].get<double>() + result.grid.scale * static_cast<double>(result.grid.offset)) <
-            result.grid.scale / 2) {
+    // Old files give the zero point instead of the offset; where there is a min, it must agree with the flipped sign.
+    if (result.grid.offset > 0 &&
+        (!has_bounds || std::abs(entry["min"].get<double>() + result.grid.scale * static_cast<double>(result.grid.offset)) <
+                            result.grid.scale / 2)) {
       result.grid.offset = -result.grid.offset;
     }
   } else if (has_bounds) {
@@ -72,7 +81,7 @@ ReadGrid read_grid(const Json& entry, int bits, const std::string& file, const s
                                 .min_range = 0.0};
     const quant::Range range{entry["min"].get<double>(), entry["max"].get<double>()};
     if (range.lo == 0.0 && range.hi == 0.0) fail("the range [0, 0] gives no scale", file, tensor);
-    result.grid = quant::grid_from_range(spec, range);
+    result.grid = grid_of_bounds(spec, range);
   } else {
     fail("an entry needs scale and offset, or min and max", file, tensor);
   }
@@ -104,6 +113,7 @@ quant::Encoding read_encoding(const Json& list, const model::ModelState& state, 
   encoding.bits = list[0].value("bitwidth", 8);
   if (encoding.bits < 2 || encoding.bits > 32) fail(format("bit width {} is not supported", encoding.bits), file, tensor);
   for (const Json& entry : list) {
+    if (entry.value("bitwidth", 8) != encoding.bits) fail("the entries have different bit widths", file, tensor);
     const ReadGrid grid = read_grid(entry, encoding.bits, file, tensor);
     encoding.is_symmetric = grid.symmetric;
     encoding.grids.push_back(grid.grid);
@@ -133,7 +143,9 @@ size_t derive_biases(model::ModelState& state, const ops::Registry& registry) {
     const auto* input = model::find_encoding(state.encodings, node.inputs[0]);
     const auto* weight = model::find_encoding(state.encodings, node.inputs[static_cast<size_t>(traits.weight_input)]);
     if (input == nullptr || weight == nullptr || input->per_channel()) continue;
-    state.encodings[bias] = {.encoding = quant::bias_encoding(input->grids[0].scale, *weight), .source = "input scale x weight scale"};
+    const int64_t values = state.graph.constant(bias)->element_count();
+    state.encodings[bias] = {.encoding = quant::bias_encoding(input->grids[0].scale, *weight, values),
+                             .source = "input scale x weight scale"};
     ++derived;
   }
   return derived;

@@ -25,21 +25,26 @@ class Builder {
 
   EncodingNotes build() {
     for (const auto& [id, plan] : state_.plan.tensors) {
-      if (state_.encodings.contains(id) && state_.encodings.at(id).frozen) continue;
+      if (frozen(id)) continue;
       if (plan.role == TensorRole::kWeight) weight(id, plan);
       else if (plan.role == TensorRole::kActivation && plan.leader == id) activation(id, plan);
     }
     for (const auto& [id, plan] : state_.plan.tensors) {
-      if (plan.role == TensorRole::kActivation && plan.leader != id) follow(id, plan.leader);
+      if (plan.role == TensorRole::kActivation && plan.leader != id && !frozen(id)) follow(id, plan.leader);
     }
     for (const auto& [id, plan] : state_.plan.tensors) {
-      if (plan.role == TensorRole::kBias) bias(id, plan);
+      if (plan.role == TensorRole::kBias && !frozen(id)) bias(id, plan);
     }
     return std::move(notes_);
   }
 
  private:
   const std::string& name(ValueId id) const { return state_.graph.value(id).name; }
+
+  bool frozen(ValueId id) const {
+    const auto found = state_.encodings.find(id);
+    return found != state_.encodings.end() && found->second.frozen;
+  }
 
   void store(ValueId id, quant::Encoding encoding, std::string source, bool degenerate) {
     if (degenerate) notes_.degenerate.push_back(name(id));
@@ -158,8 +163,11 @@ class Builder {
     const auto* input = model::find_encoding(state_.encodings, plan.bias_of_input);
     const auto weight_at = state_.encodings.find(plan.bias_of_weight);
     if (input != nullptr && weight_at != state_.encodings.end()) {
-      widen_for_bias(id, tensor, input->grids[0].scale, plan.bias_of_weight, weight_at->second.encoding);
-      store(id, quant::bias_encoding(input->grids[0].scale, weight_at->second.encoding), "input scale x weight scale", false);
+      const double input_scale = input->grids[0].scale;
+      // The values of a frozen weight lie on its grid already.
+      if (!weight_at->second.frozen) widen_for_bias(id, tensor, input_scale, plan.bias_of_weight, weight_at->second.encoding);
+      store(id, quant::bias_encoding(input_scale, weight_at->second.encoding, tensor.element_count()),
+            "input scale x weight scale", false);
       return;
     }
     const quant::Range range = quant::tensor_ranges(tensor, -1)[0];
@@ -170,15 +178,17 @@ class Builder {
   void widen_for_bias(ValueId id, const Tensor& bias, double input_scale, ValueId weight_id, quant::Encoding& weight) {
     const auto values = bias.data<float>();
     size_t widened = 0;
-    for (size_t c = 0; c < values.size(); ++c) {
+    const size_t channels = values.size() == 1 ? weight.grids.size() : values.size();  // one value may serve all channels
+    for (size_t c = 0; c < channels; ++c) {
       quant::Grid& grid = weight.grids[weight.per_channel() ? std::min(c, weight.grids.size() - 1) : 0];
-      const double needed = std::abs(static_cast<double>(values[c])) / (2147483000.0 * input_scale);
+      const double value = values[values.size() == 1 ? 0 : c];
+      const double needed = std::abs(value) / (2147483000.0 * input_scale);
       if (grid.scale >= needed) continue;
       grid.scale = needed;
       ++widened;
     }
     if (widened > 0) {
-      notes_.bias_overflow.push_back(format("{}: {} of {} channels of {}", name(id), widened, values.size(), name(weight_id)));
+      notes_.bias_overflow.push_back(format("{}: {} of {} channels of {}", name(id), widened, channels, name(weight_id)));
     }
   }
 

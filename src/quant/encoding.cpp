@@ -63,12 +63,17 @@ Encoding encoding_from_ranges(const QuantSpec& spec, std::span<const Range> rang
   return encoding;
 }
 
-Encoding bias_encoding(double input_scale, const Encoding& weight) {
+Encoding bias_encoding(double input_scale, const Encoding& weight, int64_t value_count) {
   Encoding encoding{.bits = 32, .is_symmetric = true, .channel_axis = weight.per_channel() ? 0 : -1};
   for (const Grid& grid : weight.grids) {
     // The device multiplies float32 scales; the product is rounded the same way here.
     const float scale = static_cast<float>(input_scale) * static_cast<float>(grid.scale);
     encoding.grids.push_back({static_cast<double>(scale), -(int64_t{1} << 31)});
+  }
+  if (value_count == 1 && encoding.grids.size() > 1) {
+    encoding.channel_axis = -1;
+    encoding.grids = {*std::max_element(encoding.grids.begin(), encoding.grids.end(),
+                                        [](const Grid& a, const Grid& b) { return a.scale < b.scale; })};
   }
   return encoding;
 }

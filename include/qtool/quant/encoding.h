@@ -68,8 +68,9 @@ struct Encoding {
 // One range: per-tensor; several: per channel of spec.channel_axis.
 [[nodiscard]] Encoding encoding_from_ranges(const QuantSpec& spec, std::span<const Range> ranges);
 
-// int32 bias grid with scale s_x * s_w[c] (symmetric, offset -2^31), per channel when `weight` is.
-[[nodiscard]] Encoding bias_encoding(double input_scale, const Encoding& weight);
+// int32 bias grid with scale s_x * s_w[c] (symmetric, offset -2^31), per channel when `weight` is. A bias of one value
+// for all channels has one grid, with the largest of these scales.
+[[nodiscard]] Encoding bias_encoding(double input_scale, const Encoding& weight, int64_t value_count = 0);
 
 // Sum of x^2 over sum of (x - x^)^2, in dB; +inf when equal.
 [[nodiscard]] double sqnr_db(double signal_power, double noise_power);

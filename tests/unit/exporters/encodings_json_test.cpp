@@ -40,7 +40,9 @@ void expect_equal(const Encoding& a, const Encoding& b, const std::string& what)
 }
 
 void put(model::ModelState& state, const std::string& name, Encoding encoding) {
-  state.encodings[state.graph.find_value(name)] = {.encoding = std::move(encoding), .source = "test"};
+  model::EncodingEntry& entry = state.encodings[state.graph.find_value(name)];
+  entry.encoding = std::move(encoding);
+  entry.source = "test";
 }
 
 AppliedEncodings read_into(model::ModelState& state, const std::string& text) {
@@ -144,7 +146,7 @@ TEST(RoundTrip, GivesEqualEncodings) {
   put(state, "z", quant::encoding_from_ranges({.bits = 8, .symmetry = quant::Symmetry::kUnsignedSymmetric}, {&unsigned_range, 1}));
   put(state, "w", quant::encoding_from_ranges({.bits = 8, .symmetry = quant::Symmetry::kStrictSymmetric, .channel_axis = 0}, channels));
   put(state, "v", quant::encoding_from_ranges({.bits = 4, .symmetry = quant::Symmetry::kSymmetric, .channel_axis = 1}, {channels, 2}));
-  put(state, "b", quant::bias_encoding(encoding_of(state, "x").grids[0].scale, encoding_of(state, "w")));
+  put(state, "b", quant::bias_encoding(encoding_of(state, "x").grids[0].scale, encoding_of(state, "w"), 3));
   model::ModelState again = network();
   const AppliedEncodings applied = read_into(again, write_encodings_061(state, {}));
   EXPECT_EQ(5u, applied.in_file);
