@@ -18,8 +18,8 @@ struct EncodingNotes {
   std::vector<std::string> bias_overflow;   // weight scale enlarged so that the int32 bias fits
 };
 
-// Float activations that calibration must observe for this plan: the leaders without a prescribed range, and every
-// member of a tied group.
+// Float activations that calibration must observe for this plan: the leaders without a prescribed range. The leader of a
+// tied group is the output that joins its members, so its range covers theirs.
 [[nodiscard]] std::vector<ir::ValueId> observed_values(const model::ModelState& state);
 
 [[nodiscard]] EncodingNotes compute_encodings(model::ModelState& state,

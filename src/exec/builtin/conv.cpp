@@ -226,8 +226,10 @@ std::optional<KernelChoice> integer_conv(const KernelRequest& request, const Geo
   if (activation == nullptr || weight == nullptr) return std::nullopt;
   // A grouped ConvTranspose keeps output channels of a group on axis 1: the per-channel scales do not map one to one.
   if (g.transposed && g.groups > 1) return std::nullopt;
+  const int64_t channel_axis = g.transposed ? 1 : 0;
+  if (weight->per_channel() && weight->channel_axis != channel_axis) return std::nullopt;
   const Tensor levels = constant_levels(*request.constant(1), *weight);
-  const auto plan = plan_digits(*activation, levels, g.transposed ? 1 : 0);
+  const auto plan = plan_digits(*activation, levels, channel_axis);
   if (!plan) return std::nullopt;
   auto chosen = choose_primitive(request, g, false, {});
   if (!chosen) return std::nullopt;
