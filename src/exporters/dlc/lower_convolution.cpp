@@ -29,7 +29,11 @@ std::vector<int64_t> as_four_axes(const Shape& weight) {
   return dims;
 }
 
-bool is_depthwise(const Shape& input, int64_t group) { return group > 1 && group == input[1]; }
+// One channel in and out a group. With several results a channel DepthWiseConv2d runs by itself, but the emulated
+// backend cannot prepare a Transpose behind it; a grouped Conv2d means the same and has no such limit.
+bool is_depthwise(const Shape& input, int64_t out_channels, int64_t group) {
+  return group > 1 && group == input[1] && group == out_channels;
+}
 
 void lower_conv(NodeLowering& n) {
   const Tensor& weight = constant_weight(n);
@@ -40,7 +44,7 @@ void lower_conv(NodeLowering& n) {
   set_bias(n, 2, operands);
 
   const int64_t group = n.node().attr_int("group", 1);
-  const bool depthwise = is_depthwise(n.shape(0), group);
+  const bool depthwise = is_depthwise(n.shape(0), view[0], group);
   std::vector<std::string> inputs = write_weight_and_bias(n, input, operands);
   inputs.insert(inputs.begin(), input);
   OpDraft draft = image_op(n, depthwise ? "DepthWiseConv2d" : "Conv2d", std::move(inputs));
@@ -65,14 +69,6 @@ std::vector<uint32_t> output_padding(const NodeLowering& n, const ops::WindowPar
   return result;
 }
 
-// [C_in, C_out / g, kh, kw] -> [kh, kw, C_in / g, C_out]: the groups move from the input to the output channels.
-StaticLayout transposed_weight_layout(const std::vector<int64_t>& dims, int64_t group) {
-  return {.view = {group, dims[0] / group, dims[1], dims[2], dims[3]},
-          .permutation = {3, 4, 1, 0, 2},
-          .dims = {static_cast<uint32_t>(dims[2]), static_cast<uint32_t>(dims[3]), static_cast<uint32_t>(dims[0] / group),
-                   static_cast<uint32_t>(dims[1] * group)}};
-}
-
 void lower_conv_transpose(NodeLowering& n) {
   const Tensor& weight = constant_weight(n);
   const int64_t group = n.node().attr_int("group", 1);
@@ -82,9 +78,12 @@ void lower_conv_transpose(NodeLowering& n) {
     if (dilation != 1) n.refuse("a dilated transposed convolution has no counterpart on the backend");
   }
   const std::string input = read_image(n);
-  WeightedOperands operands{.weight_layout = transposed_weight_layout(dims, group),
-                            .out_channels = dims[1] * group,
-                            .groups_sharing_grids = group};
+  const quant::Encoding* encoding = n.context().encoding(n.input(1));
+  if (n.is_fixed() && group > 1 && encoding != nullptr && encoding->per_channel()) {
+    n.refuse("per-channel weights and groups; no axis of the weight holds all output channels, use per-tensor weights");
+  }
+  // [I, O / group, kh, kw] -> [kh, kw, I, O / group]
+  WeightedOperands operands{.weight_layout = permuted_layout(Shape(dims), {2, 3, 0, 1}), .out_channels = dims[1] * group};
   set_bias(n, 2, operands);
   std::vector<std::string> inputs = write_weight_and_bias(n, input, operands);
   inputs.insert(inputs.begin(), input);

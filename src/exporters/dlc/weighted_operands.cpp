@@ -13,16 +13,6 @@ using container::DlcTensor;
 
 namespace {
 
-// One grid for every output channel, repeated over the groups that share them.
-quant::Encoding stored_encoding(const quant::Encoding& encoding, int64_t repeats) {
-  quant::Encoding result = encoding;
-  if (!encoding.per_channel()) return result;
-  for (int64_t i = 1; i < repeats; ++i) {
-    result.grids.insert(result.grids.end(), encoding.grids.begin(), encoding.grids.end());
-  }
-  return result;
-}
-
 Tensor zero_bias(int64_t channels) { return Tensor(DType::kFloat32, Shape{channels}); }
 
 std::string bias_name(NodeLowering& n, const WeightedOperands& operands) {
@@ -72,11 +62,10 @@ std::string write_quantized_bias(NodeLowering& n, const std::string& input, cons
 std::vector<std::string> write_fixed(NodeLowering& n, const std::string& input, const WeightedOperands& operands) {
   const ir::ValueId value = n.input(operands.weight_slot);
   const quant::Encoding& encoding = *n.context().encoding(value);
-  const quant::Encoding stored = stored_encoding(encoding, operands.groups_sharing_grids);
-  const TensorForm form = weight_form(stored, operands.weight_axis);
+  const TensorForm form = weight_form(encoding, operands.weight_axis);
   const std::string weight = n.writer().add_static(quantized_static(
       n.context().graph().value(value).name, *n.constant(operands.weight_slot), operands.weight_layout, encoding, form));
-  return {weight, write_quantized_bias(n, input, stored, operands)};
+  return {weight, write_quantized_bias(n, input, encoding, operands)};
 }
 
 // A float island: weights that have an encoding keep the values that the simulation saw.

@@ -15,8 +15,6 @@ struct WeightedOperands {
   StaticLayout weight_layout;
   int32_t weight_axis = 3;            // stored position of the output channels
   int64_t out_channels = 0;
-  // Transposed convolutions hold out_channels / groups grids, which apply to every group alike.
-  int64_t groups_sharing_grids = 1;
 };
 
 // Names of weight and bias. `input` is the tensor that the weight meets, already in the node's arithmetic: its scale

@@ -134,13 +134,17 @@ TEST(DlcConvolution, WindowParametersAreResolved) {
   EXPECT_EQ(tensor_named(graph, "w").dims, (Dims{3, 3, 2, 6}));
 }
 
-TEST(DlcConvolution, OneChannelAGroupIsDepthwise) {
+std::string convolution_type(int64_t out_channels) {
   DlcCase c;
-  c.input("x", {1, 2, 4, 4}).floats("w", {4, 1, 3, 3}).node("Conv", {"x", "w"}, {"y"}, {{"group", int64_t{2}}}).output("y");
+  c.input("x", {1, 2, 4, 4}).floats("w", {out_channels, 1, 3, 3}).node("Conv", {"x", "w"}, {"y"}, {{"group", int64_t{2}}}).output("y");
   const auto graph = c.exported();
-  EXPECT_EQ(graph.ops[0].type, "DepthWiseConv2d");
-  EXPECT_EQ(graph.ops[0].find_attribute("group"), nullptr);
-  EXPECT_EQ(tensor_named(graph, "w").dims, (Dims{3, 3, 1, 4}));
+  EXPECT_EQ(tensor_named(graph, "w").dims, (Dims{3, 3, 1, static_cast<uint32_t>(out_channels)}));
+  return graph.ops[0].type;
+}
+
+TEST(DlcConvolution, OneChannelInAndOutAGroupIsDepthwise) {
+  EXPECT_EQ(convolution_type(2), "DepthWiseConv2d");
+  EXPECT_EQ(convolution_type(4), "Conv2d");
 }
 
 TEST(DlcConvolution, OneSpatialAxisGoesThroughAnImageOfHeightOne) {
@@ -154,16 +158,22 @@ TEST(DlcConvolution, OneSpatialAxisGoesThroughAnImageOfHeightOne) {
   EXPECT_EQ(tensor_named(graph, "y").dims, (Dims{1, 3, 8}));
 }
 
-TEST(DlcConvolution, TransposedConvolutionsMoveTheGroupsToTheOutputChannels) {
+TEST(DlcConvolution, TransposedConvolutionsKeepInputsBeforeOutputs) {
   DlcCase c;
-  c.input("x", {1, 4, 2, 2}).constant("w", Tensor::from<float>({4, 1, 1, 1}, {1, 2, 3, 4}));
+  c.input("x", {1, 4, 2, 2}).constant("w", Tensor::from<float>({4, 2, 1, 1}, {1, 2, 3, 4, 5, 6, 7, 8}));
   c.node("ConvTranspose", {"x", "w"}, {"y"}, {{"group", int64_t{2}}, {"strides", Ints{2, 2}}, {"output_padding", Ints{1, 1}}}).output("y");
   const auto graph = c.exported();
   EXPECT_EQ(graph.ops[0].type, "TransposeConv2d");
   EXPECT_THAT(list_of(graph.ops[0], "output_padding"), ElementsAre(1, 1));
-  EXPECT_EQ(tensor_named(graph, "w").dims, (Dims{1, 1, 2, 2}));
-  // [group, input of the group] -> [input of the group, group].
-  EXPECT_THAT(elements<float>(tensor_named(graph, "w")), ElementsAre(1, 3, 2, 4));
+  EXPECT_EQ(tensor_named(graph, "w").dims, (Dims{1, 1, 4, 2}));
+  EXPECT_EQ(tensor_named(graph, "op_y.bias").dims, (Dims{4}));
+}
+
+TEST(DlcConvolution, GroupsOfATransposedConvolutionAreRefusedPerChannel) {
+  DlcCase c;
+  c.input("x", {1, 4, 2, 2}).floats("w", {4, 2, 1, 1}).node("ConvTranspose", {"x", "w"}, {"y"}, {{"group", int64_t{2}}}).output("y");
+  c.encode("x", 1, 0).encode("y", 1, 0).encode_channels("w", 1, {1, 2});
+  EXPECT_THROW((void)c.quantized(), Error);
 }
 
 TEST(DlcConvolution, TransposedConvolutionsAreQuantizedAlongTheirSecondAxis) {
