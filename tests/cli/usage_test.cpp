@@ -118,7 +118,7 @@ TEST_F(Usage, ListsAreJson) {
     EXPECT_TRUE(row.at("name").is_string() && row.at("domain").is_string()) << row;
     EXPECT_LE(row.at("first_opset"), row.at("last_opset")) << row;
   }
-  for (const char* what : {"methods", "profiles", "presets"}) {
+  for (const char* what : {"methods", "exporters", "profiles", "presets"}) {
     EXPECT_GE(Json::parse(run({"list", what, "--json"}).out).size(), 1u) << what;
   }
 }
