@@ -6,15 +6,12 @@
 namespace qtool::cli {
 
 Action add_inspect(CLI::App& app, const CommonOptions& common) {
-  struct Options {
-    std::filesystem::path file;
-    bool layers = false;
-  };
-  auto options = std::make_shared<Options>();
-  app.add_option("file", options->file, "ONNX model, encodings JSON or DLC")->required();
+  auto options = std::make_shared<pipeline::InspectOptions>();
+  app.add_option("file", options->path, "ONNX model, encodings JSON or DLC")->required();
   app.add_flag("--layers", options->layers, "list every operator and tensor");
+  add_input_shape(app, options->input_shapes);
   return [options, &common](Reporter& reporter) {
-    const pipeline::Inspection inspection = pipeline::inspect(options->file, options->layers, reporter);
+    const pipeline::Inspection inspection = pipeline::inspect(*options, reporter);
     std::fputs((common.json ? inspection.json : inspection.text).c_str(), stdout);
     return 0;
   };

@@ -9,6 +9,7 @@
 #include "qtool/container/dlc_text.h"
 #include "qtool/onnxio/import.h"
 #include "qtool/onnxio/quantized_kind.h"
+#include "qtool/ops/shape_inference.h"
 #include "qtool/support/error.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"
@@ -116,8 +117,16 @@ std::string type_text(const ir::Value& value) {
   return value.type ? format("{} {}", dtype_name(value.type->dtype), value.type->shape.text()) : "unknown shape";
 }
 
-Inspection inspect_onnx(const std::filesystem::path& path, size_t size_bytes, bool layers, Reporter& reporter) {
-  const onnxio::ImportedModel model = onnxio::import_model(path, {}, reporter);
+Inspection inspect_onnx(const InspectOptions& options, size_t size_bytes, Reporter& reporter) {
+  onnxio::ImportOptions import;
+  for (const std::string& shape : options.input_shapes) import.input_shapes.insert(onnxio::parse_input_shape(shape));
+  onnxio::ImportedModel model = onnxio::import_model(options.path, import, reporter);
+  try {
+    ops::infer_shapes(model.graph, ops::builtin_registry(), {.fold_constants = false});
+  } catch (const Error& error) {
+    reporter.debug(error.what());  // a model this build cannot run can be looked at all the same
+  }
+  const bool layers = options.layers;
   const ir::Graph& graph = model.graph;
   std::map<std::string, int> types;
   int64_t parameters = 0;
@@ -162,7 +171,9 @@ Inspection inspect_onnx(const std::filesystem::path& path, size_t size_bytes, bo
 
 }  // namespace
 
-Inspection inspect(const std::filesystem::path& path, bool layers, Reporter& reporter) {
+Inspection inspect(const InspectOptions& options, Reporter& reporter) {
+  const std::filesystem::path& path = options.path;
+  const bool layers = options.layers;
   const Bytes bytes = read_file(path);
   const std::string_view head(reinterpret_cast<const char*>(bytes.data()), std::min<size_t>(bytes.size(), 64));
   const bool zip = head.starts_with("PK\x03\x04");
@@ -175,7 +186,7 @@ Inspection inspect(const std::filesystem::path& path, bool layers, Reporter& rep
       throw Error(ErrorCode::kInvalidData, format("malformed JSON: {}", error.what())).with("file", path.string());
     }
   }
-  return inspect_onnx(path, bytes.size(), layers, reporter);
+  return inspect_onnx(options, bytes.size(), reporter);
 }
 
 }  // namespace qtool::pipeline

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "qtool/support/reporter.h"
 
@@ -13,7 +14,13 @@ struct Inspection {
   std::string json;
 };
 
-// The kind is recognised by content. `layers` adds every operator or tensor.
-[[nodiscard]] Inspection inspect(const std::filesystem::path& path, bool layers, Reporter& reporter);
+struct InspectOptions {
+  std::filesystem::path path;
+  bool layers = false;                    // every operator and tensor too
+  std::vector<std::string> input_shapes;  // ONNX: dynamic dimensions, "name:1,3,640,640"
+};
+
+// The kind is recognised by content.
+[[nodiscard]] Inspection inspect(const InspectOptions& options, Reporter& reporter);
 
 }  // namespace qtool::pipeline
