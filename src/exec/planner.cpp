@@ -6,7 +6,9 @@
 #include <map>
 #include <set>
 
+#include "activation_patterns.h"
 #include "arena.h"
+#include "concat_homes.h"
 #include "plan.h"
 #include "qtool/exec/registry.h"
 #include "qtool/quant/quantize.h"
@@ -40,13 +42,6 @@ struct Placement {
   Layout layout;
 };
 
-// A Concat part that may be written straight into the Concat's output.
-struct Home {
-  NodeId concat;
-  int64_t element_offset;
-  bool block_aligned;  // all parts but the last are whole channel blocks
-};
-
 class Planner {
  public:
   Planner(Plan& plan, const ExecOptions& options)
@@ -56,7 +51,11 @@ class Planner {
   void build() {
     quantize_constants();
     count_uses();
-    if (!options_.reference_only) find_concat_homes();
+    if (!options_.reference_only) {
+      homes_ = find_concat_homes(graph_, block_, [this](ValueId part, ValueId joined) {
+        return encoding(joined) == nullptr || same_grid(part, joined);
+      });
+    }
     plan_inputs();
     for (const NodeId id : graph_.topological_order()) {
       if (!consumed_.contains(id)) plan_node(id);
@@ -102,37 +101,6 @@ class Planner {
     if (left == nullptr || right == nullptr) return left == right;
     return left->grids.size() == 1 && right->grids.size() == 1 && left->grids[0].scale == right->grids[0].scale &&
            left->grids[0].offset == right->grids[0].offset && left->bits == right->bits;
-  }
-
-  void find_concat_homes() {
-    for (const NodeId id : graph_.node_ids()) {
-      const Node& node = graph_.node(id);
-      if (node.op_type != "Concat" || !node.domain.empty() || node.outputs.size() != 1 || !typed(node.outputs[0])) continue;
-      const TensorType& type = graph_.type_of(node.outputs[0]);
-      if (type.dtype != DType::kFloat32 || type.shape.rank() < 2) continue;
-      const size_t axis = type.shape.normalize_axis(node.attr_int("axis", 1));
-      if (type.shape.span_count(0, axis) != 1) continue;  // parts are contiguous in the output
-      // Putting the output on another grid in place would change what other readers of a part see.
-      const bool grids_agree = std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) {
-        return encoding(node.outputs[0]) == nullptr || same_grid(input, node.outputs[0]);
-      });
-      if (!grids_agree) continue;
-      const int64_t inner = type.shape.span_count(axis + 1, type.shape.rank());
-      // One part that is no whole number of blocks shifts all behind it: the output as a whole is blocked or is not.
-      bool aligned = axis == 1;
-      for (size_t slot = 0; slot + 1 < node.inputs.size(); ++slot) {
-        aligned = aligned && typed(node.inputs[slot]) && graph_.type_of(node.inputs[slot]).shape[axis] % block_ == 0;
-      }
-      int64_t channel = 0;
-      for (const ValueId input : node.inputs) {
-        if (!typed(input)) break;
-        const int64_t channels = graph_.type_of(input).shape[axis];
-        const bool usable = graph_.producer(input) != kNoNode && !graph_.is_output(input) && !homes_.contains(input) &&
-                            std::count(node.inputs.begin(), node.inputs.end(), input) == 1;
-        if (usable) homes_[input] = {id, channel * inner, aligned};
-        channel += channels;
-      }
-    }
   }
 
   // ---- buffers -----------------------------------------------------------------------------------------------
@@ -258,7 +226,7 @@ class Planner {
   // Sigmoid followed by x * sigmoid(x), unless simulation wants the gate on a grid before it is multiplied.
   bool try_silu(const Node& node) {
     if (node.op_type != "Sigmoid" || encoding(node.outputs[0]) != nullptr) return false;
-    const Node* mul = find_silu_product(node);
+    const Node* mul = find_silu_product(graph_, node);
     if (mul == nullptr || consumed_.contains(mul->id)) return false;
     Node fused = node;
     fused.op_type = std::string(kSiluStep);
@@ -273,17 +241,6 @@ class Planner {
            std::any_of(uses.begin(), uses.end(), [&](NodeId user) { return user != reader.id; });
   }
 
-  const Node* find_silu_product(const Node& sigmoid) const {
-    for (const NodeId user : graph_.value(sigmoid.outputs[0]).uses) {
-      const Node& mul = graph_.node(user);
-      if (mul.op_type != "Mul" || mul.inputs.size() != 2) continue;
-      const bool product = (mul.inputs[0] == sigmoid.inputs[0] && mul.inputs[1] == sigmoid.outputs[0]) ||
-                           (mul.inputs[1] == sigmoid.inputs[0] && mul.inputs[0] == sigmoid.outputs[0]);
-      if (product) return &mul;
-    }
-    return nullptr;
-  }
-
   bool try_fused_activation(const Node& node) {
     if (node.op_type != "Conv" && node.op_type != "Gemm" && node.op_type != "MatMul") return false;
     const ValueId inner = node.outputs[0];
@@ -296,14 +253,16 @@ class Planner {
       const Node& next = graph_.node(uses[0]);
       if (next.op_type == "Relu") {
         activation.kind = FusedActivation::Kind::kRelu;
-      } else if (!constant_clip(next, activation)) {
+      } else if (const auto clip = constant_clip(graph_, next)) {
+        activation = *clip;
+      } else {
         return false;
       }
       members.push_back(&next);
       result = next.outputs[0];
     } else if (uses.size() == 2) {
       const Node& first = graph_.node(uses[0]).op_type == "Sigmoid" ? graph_.node(uses[0]) : graph_.node(uses[1]);
-      const Node* mul = first.op_type == "Sigmoid" ? find_silu_product(first) : nullptr;
+      const Node* mul = first.op_type == "Sigmoid" ? find_silu_product(graph_, first) : nullptr;
       if (mul == nullptr || needed_elsewhere(first.outputs[0], *mul)) return false;
       activation.kind = FusedActivation::Kind::kSilu;
       members.push_back(&first);
@@ -316,23 +275,6 @@ class Planner {
     fused.outputs[0] = result;
     plan_.fused_nodes.push_back(fused);
     return try_fast(plan_.fused_nodes.back(), node, activation, members);
-  }
-
-  bool constant_clip(const Node& node, FusedActivation& activation) const {
-    if (node.op_type != "Clip") return false;
-    const auto bound = [&](size_t slot, std::string_view attribute, float fallback) -> std::optional<float> {
-      if (slot < node.inputs.size() && node.inputs[slot] != kNoValue) {
-        const Tensor* value = graph_.constant(node.inputs[slot]);
-        if (value == nullptr || value->element_count() != 1) return std::nullopt;
-        return value->to_float()[0];
-      }
-      return node.attr_float(attribute, fallback);
-    };
-    const auto lo = bound(1, "min", -std::numeric_limits<float>::infinity());
-    const auto hi = bound(2, "max", std::numeric_limits<float>::infinity());
-    if (!lo || !hi || *lo > *hi) return false;
-    activation = {FusedActivation::Kind::kClip, *lo, *hi};
-    return true;
   }
 
   // `request_node` is what the kernel sees; `members` are the graph nodes it replaces.
@@ -517,7 +459,7 @@ class Planner {
   int64_t block_;
   std::set<NodeId> consumed_;
   std::vector<int> remaining_uses_;
-  std::map<ValueId, Home> homes_;
+  ConcatHomes homes_;
   std::map<ValueId, Placement> places_;
   std::map<std::pair<ValueId, int64_t>, int> converted_;
 };
