@@ -66,7 +66,10 @@ ImportedModel import_model_bytes(std::span<const std::byte> content, const fs::p
   return with_file_context(path, [&] {
     onnx::ModelProto proto;
     parse_message(content, kExpected, proto, [](const onnx::ModelProto& m) { return m.has_graph(); });
-    return convert(proto, path, options, reporter);
+    ImportedModel model = convert(proto, path, options, reporter);
+    model.file_bytes = content.size();
+    model.sha256 = sha256_hex(content);
+    return model;
   });
 }
 

@@ -4,7 +4,6 @@
 #include "qtool/ops/shape_inference.h"
 #include "qtool/passes/cleanup.h"
 #include "qtool/support/error.h"
-#include "qtool/support/files.h"
 #include "qtool/support/format.h"
 
 namespace qtool::pipeline {
@@ -28,12 +27,9 @@ LoadedModel load_model(const ModelOptions& options, Reporter& reporter) {
     onnxio::ImportOptions import;
     for (const std::string& text : options.input_shapes) import.input_shapes.insert(onnxio::parse_input_shape(text));
     LoadedModel loaded;
-    {
-      const Bytes bytes = read_file(options.path);
-      loaded.file_bytes = bytes.size();
-      loaded.sha256 = sha256_hex(bytes);
-    }
     onnxio::ImportedModel imported = onnxio::import_model(options.path, import, reporter);
+    loaded.file_bytes = imported.file_bytes;
+    loaded.sha256 = imported.sha256;
     if (const auto at = imported.opsets.find(""); at != imported.opsets.end()) loaded.opset = at->second;
     loaded.state.graph = std::move(imported.graph);
     refuse_unsupported(loaded.state.graph);

@@ -153,7 +153,9 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
     for (const exporters::OutputFile& file : exporters::builtin_registry().at(name).write(request)) emit(file.name, file.content);
   }
   clock.mark("export");
-  const std::string report = write_report({config, model, profile, data, calibration, notes, warnings, advice, files});
+  summary.weight_sqnr_db = total_weight_sqnr(model.state);
+  const std::string report = write_report({config, model, profile, data, calibration, notes, warnings, advice,
+                                          summary.weight_sqnr_db, files});
   emit("report.json", std::as_bytes(std::span(report)));
   outputs.commit();
   clock.mark("write");
@@ -163,7 +165,6 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   for (const auto& [id, entry] : model.state.encodings) {
     ++(model.state.graph.is_constant(id) ? summary.parameter_encodings : summary.activation_encodings);
   }
-  summary.weight_sqnr_db = total_weight_sqnr(model.state);
   summary.skipped_samples = data.skipped;
   summary.advice = advice;
   summary.seconds = clock.seconds;

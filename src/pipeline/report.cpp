@@ -125,7 +125,7 @@ std::string write_report(const ReportInputs& in) {
     report["calibration"]["preprocessing"] = Json::parse(in.data.preprocessing_json);
     report["calibration"]["preprocessing_text"] = in.data.preprocessing_line;
   }
-  report["weights_sqnr_db"] = finite_or_null(total_weight_sqnr(in.model.state));
+  report["weights_sqnr_db"] = finite_or_null(in.weight_sqnr_db);
   report["tensors"] = tensors_json(in);
   report["notes"] = notes_json(in.notes);
   report["warnings"] = in.warnings;

@@ -20,6 +20,7 @@ struct ReportInputs {
   const passes::EncodingNotes& notes;
   const std::vector<std::string>& warnings;
   const std::vector<std::string>& advice;
+  double weight_sqnr_db;
   std::vector<std::pair<std::string, size_t>> files;  // name, bytes
 };
 

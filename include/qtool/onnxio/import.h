@@ -37,6 +37,8 @@ struct ImportedModel {
   std::string producer_name;
   std::string producer_version;
   std::map<std::string, std::string> metadata;
+  size_t file_bytes = 0;  // of the ONNX file itself, without external data
+  std::string sha256;     // of the same bytes
 };
 
 // Every graph input has a fixed shape afterwards; other tensors have no type yet (see ops/shape_inference.h).
