@@ -1,7 +1,7 @@
 # The module order: what each module may include. This list sets the link dependencies and feeds
 # CheckLayers.cmake (test lint.layers), so that a wrong include fails with file, module and offender.
 set(QTOOL_MODULES
-  support tensor container ir quant data model onnxio ops exec calib eval exporters passes pipeline cli)
+  support tensor container ir quant data model onnxio ops exec calib eval exporters passes optimize pipeline cli)
 
 set(QTOOL_DEPS_support)
 set(QTOOL_DEPS_tensor support)
@@ -17,7 +17,8 @@ set(QTOOL_DEPS_calib exec data)
 set(QTOOL_DEPS_eval exec data)
 set(QTOOL_DEPS_exporters model container onnxio ops)
 set(QTOOL_DEPS_passes calib eval)
-set(QTOOL_DEPS_pipeline passes exporters onnxio eval)
+set(QTOOL_DEPS_optimize passes)
+set(QTOOL_DEPS_pipeline passes optimize exporters onnxio eval)
 set(QTOOL_DEPS_cli pipeline)
 
 # Third-party libraries are fenced too: only these modules may see them.
