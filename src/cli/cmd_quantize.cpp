@@ -4,6 +4,7 @@
 #include "command.h"
 #include "memory.h"
 #include "preprocessing_flags.h"
+#include "quantization_flags.h"
 #include "qtool/pipeline/quantize.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"
@@ -17,8 +18,8 @@ using pipeline::QuantizeConfig;
 struct Options {
   QuantizeConfig config;
   PreprocessingFlags preprocessing;
+  QuantizationFlags quantization;
   std::string emit, timings;
-  int bias = 0, act = 0, weights = 0;
 };
 
 void print_text(const QuantizeConfig& config, const pipeline::QuantizeSummary& s) {
@@ -49,17 +50,7 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   app.add_option("--limit", c.data.limit, "use the first N samples (default: all)")->check(CLI::Range(int64_t{1}, int64_t{1} << 40).description(""))->group("Data");
   app.add_flag("--skip-bad-images", c.data.skip_bad_images, "count unreadable images instead of failing")->group("Data");
   add_preprocessing(app, o.preprocessing);
-  const char* group = "Quantization";
-  app.add_option("--profile", c.profile, "target profile: dsp (default), htp, or a JSON file")->group(group);
-  app.add_option("--bias_bitwidth", o.bias, "8 or 32")->group(group);
-  app.add_option("--act_bitwidth", o.act, "8 or 16")->group(group);
-  app.add_option("--weights_bitwidth", o.weights, "4, 8 or 16")->group(group);
-  app.add_flag("--use_per_channel_quantization", c.per_channel, "symmetric per-channel convolution weights")->group(group);
-  app.add_flag("--use_symmetric_quantize_weights", c.symmetric_weights, "symmetric weights")->group(group);
-  app.add_option("--act_quantizer_calibration,--act_quantizer", c.activation_method, "calibration method of activations")->group(group);
-  app.add_option("--param_quantizer_calibration,--param_quantizer", c.weight_method, "calibration method of weights")->group(group);
-  app.add_option("--percentile_calibration_value", c.percentile, "share kept by the percentile method, 90 to 100 (99.99)")->group(group);
-  app.add_option("--float", c.keep_float, "leave operators in float: glob on node or tensor names, or operator type (repeatable)")->group(group)->allow_extra_args(false);
+  add_quantization(app, o.quantization, c);
   app.add_option("--emit", o.emit, "comma list of encodings, dlc")->group("Output");
   app.add_option("--timings", o.timings, "write wall times of the stages to this JSON file")->group("Output");
   app.footer(
@@ -73,9 +64,7 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
     QuantizeConfig& c = o.config;
     c.threads = common.resolved_threads();
     c.data.preprocessing = o.preprocessing.request();
-    if (app.count("--bias_bitwidth") > 0) c.bias_bitwidth = o.bias;
-    if (app.count("--act_bitwidth") > 0) c.act_bitwidth = o.act;
-    if (app.count("--weights_bitwidth") > 0) c.weights_bitwidth = o.weights;
+    settle_quantization(app, o.quantization, c);
     if (!o.emit.empty()) c.emit = CLI::detail::split(o.emit, ',');
     const pipeline::QuantizeSummary summary = pipeline::quantize(c, reporter);
     const std::string json = summary_json(summary).dump(2) + "\n";
