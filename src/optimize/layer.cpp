@@ -1,4 +1,4 @@
-#include "layer.h"
+#include "qtool/optimize/layer.h"
 
 #include <algorithm>
 #include <cmath>

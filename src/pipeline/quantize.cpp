@@ -9,6 +9,7 @@
 #include "qtool/calib/calibrator.h"
 #include "qtool/calib/registry.h"
 #include "qtool/exporters/registry.h"
+#include "qtool/onnxio/export.h"
 #include "qtool/onnxio/quantized_kind.h"
 #include "qtool/passes/compute_encodings.h"
 #include "qtool/passes/plan_quantization.h"
@@ -90,6 +91,10 @@ void say_notes(const passes::EncodingNotes& notes, std::vector<std::string>& war
   add(notes.bias_overflow, "biases did not fit int32; the weight scale was enlarged");
 }
 
+void write_adapted_model(const std::filesystem::path& path, const LoadedModel& model) {
+  write_file_atomically(path, onnxio::export_model(model.state.graph, {.producer_version = tool_version()}));
+}
+
 }  // namespace
 
 void QuantizeConfig::validate() const {
@@ -102,6 +107,12 @@ void QuantizeConfig::validate() const {
   for (const std::string& name : emit) (void)exporters::builtin_registry().at(name);
   if (!(percentile >= 90.0 && percentile <= 100.0)) problems.push_back(format("--percentile_calibration_value {}: use 90 to 100", percentile));
   if (threads < 1) problems.push_back("--threads: at least 1");
+  (void)optimize::builtin_registry().resolve(optimizations);
+  if (data_free && !data.calib.empty()) problems.push_back("--data-free goes without --calib");
+  if (!data_free && data.calib.empty()) problems.push_back("--calib is missing (or --data-free, to go without samples)");
+  if (data_free && calib::builtin_registry().at(activation_method).needs_histogram) {
+    problems.push_back(format("--act_quantizer_calibration {} needs samples; with --data-free leave it at min-max", activation_method));
+  }
   if (!problems.empty()) throw Error(ErrorCode::kUsage, format("{}", join(problems, "; ")));
 }
 
@@ -114,17 +125,29 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
 
   LoadedModel model = load_model(config.model, reporter);
   refuse_quantized_model(model, config.model.path);
-  const CalibrationData data = open_calibration_data(config.data, model.state.graph, config.threads, reporter);
+  const CalibrationData data = config.data_free ? CalibrationData{} : open_calibration_data(config.data, model.state.graph, config.threads, reporter);
   OutputSet outputs(config.output);  // an output folder that cannot be written fails before the long work
   clock.mark("load");
 
-  passes::plan_quantization(model.state, profile, ops::builtin_registry(), {.keep_float = config.keep_float});
-  const calib::CalibrationResult calibration =
-      calib::calibrate(model.state.graph, passes::observed_values(model.state), *data.source,
-                       {.threads = config.threads, .histograms = activation_method.needs_histogram}, reporter);
+  passes::EncodingNotes notes;
+  const optimize::Quantizer quantizer{
+      .plan = [&](model::ModelState& state) {
+        passes::plan_quantization(state, profile, ops::builtin_registry(), {.keep_float = config.keep_float});
+      },
+      .calibrate = [&](const model::ModelState& state, const data::SampleSource& source) {
+        return calib::calibrate(state.graph, passes::observed_values(state), source,
+                                {.threads = config.threads, .histograms = activation_method.needs_histogram}, reporter);
+      },
+      .encode = [&](model::ModelState& state, const calib::CalibrationResult& seen) {
+        std::erase_if(state.encodings, [](const auto& entry) { return !entry.second.frozen; });
+        notes = passes::compute_encodings(state, seen.statistics, activation_method, weight_method, {.percentile = config.percentile});
+      }};
+  const optimize::OptimizeResult optimized = optimize::optimize(
+      model.state, quantizer, data.source.get(), profile,
+      {.stages = config.optimizations, .accept = config.accept, .relu6 = config.relu6, .threads = config.threads}, reporter);
+  const calib::CalibrationResult& calibration = optimized.calibration;
   clock.mark("calibrate");
 
-  const passes::EncodingNotes notes = passes::compute_encodings(model.state, calibration.statistics, activation_method, weight_method, {.percentile = config.percentile});
   std::vector<std::string> warnings;
   say_notes(notes, warnings);
   const auto outside = layers_outside_batch_norm(model.state, calibration.statistics);
@@ -134,7 +157,9 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
                               "is the preprocessing right? It was: {}", outside.size(), compared, outside.front(),
                               data.preprocessing_line.empty() ? "tensor files" : data.preprocessing_line));
   }
-  for (const std::string& warning : dead_output_warnings(model.state, *data.source)) warnings.push_back(warning);
+  if (data.source) {
+    for (const std::string& warning : dead_output_warnings(model.state, *data.source)) warnings.push_back(warning);
+  }
   for (const std::string& warning : warnings) reporter.warning(warning);
   const std::vector<std::string> advice = advice_for(profile, model.state);
   for (const std::string& line : advice) reporter.info(line);
@@ -155,9 +180,10 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   clock.mark("export");
   summary.weight_sqnr_db = total_weight_sqnr(model.state);
   const std::string report = write_report({config, model, profile, data, calibration, notes, warnings, advice,
-                                          summary.weight_sqnr_db, files});
+                                          summary.weight_sqnr_db, files, optimized});
   emit("report.json", std::as_bytes(std::span(report)));
   outputs.commit();
+  if (!config.export_onnx.empty()) write_adapted_model(config.export_onnx, model);
   clock.mark("write");
 
   summary.preprocessing = data.preprocessing_line;
@@ -167,6 +193,8 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   }
   summary.skipped_samples = data.skipped;
   summary.advice = advice;
+  summary.stages = optimized.rows;
+  summary.held_out = optimized.held_out;
   summary.seconds = clock.seconds;
   return summary;
 }

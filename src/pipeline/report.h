@@ -22,6 +22,7 @@ struct ReportInputs {
   const std::vector<std::string>& advice;
   double weight_sqnr_db;
   std::vector<std::pair<std::string, size_t>> files;  // name, bytes
+  const optimize::OptimizeResult& optimized;
 };
 
 [[nodiscard]] std::string write_report(const ReportInputs& inputs);
