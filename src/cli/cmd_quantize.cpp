@@ -8,6 +8,7 @@
 #include "qtool/pipeline/quantize.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"
+#include "stage_table.h"
 
 namespace qtool::cli {
 
@@ -25,6 +26,7 @@ struct Options {
 void print_text(const QuantizeConfig& config, const pipeline::QuantizeSummary& s) {
   std::printf("%s", format("calibrated on {} samples: {} activation and {} parameter encodings, weights at {:.1f} dB\n", s.samples,
                            s.activation_encodings, s.parameter_encodings, s.weight_sqnr_db).c_str());
+  print_stage_table(s);
   for (const std::string& name : s.files) std::printf("wrote %s\n", (config.output / name).string().c_str());
   std::printf("%s", format("{:.2f} s (load {:.2f}, calibrate {:.2f}, export {:.2f}), peak memory {:.0f} MB\n", s.seconds.at("total"),
                            s.seconds.at("load"), s.seconds.at("calibrate"), s.seconds.at("export"), peak_memory_mb()).c_str());
@@ -33,6 +35,7 @@ void print_text(const QuantizeConfig& config, const pipeline::QuantizeSummary& s
 nlohmann::ordered_json summary_json(const pipeline::QuantizeSummary& s) {
   return {{"samples", s.samples}, {"activation_encodings", s.activation_encodings}, {"parameter_encodings", s.parameter_encodings},
           {"weights_sqnr_db", s.weight_sqnr_db}, {"preprocessing", s.preprocessing}, {"files", s.files},
+          {"optimizations", stages_json(s)},
           {"skipped", s.skipped_samples}, {"advice", s.advice}, {"seconds", s.seconds}, {"peak_memory_mb", peak_memory_mb()}};
 }
 
@@ -45,12 +48,14 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   app.add_option("model", c.model.path, "FP32 ONNX model")->required();
   app.add_option("-o,--output", c.output, "output folder")->required();
   add_input_shape(app, c.model.input_shapes);
-  app.add_option("--calib,--input_list", c.data.calib, "folder of images, list file, .npy/.npz/.raw tensors")->required()->group("Data");
+  app.add_option("--calib,--input_list", c.data.calib, "folder of images, list file, .npy/.npz/.raw tensors")->group("Data");
+  app.add_flag("--data-free", c.data_free, "no samples: ranges from batch-norm statistics; brings cle and bc along")->group("Data");
   app.add_option("--preprocess", c.data.preprocess_file, "JSON file that declares the preprocessing")->group("Preprocessing");
   app.add_option("--limit", c.data.limit, "use the first N samples (default: all)")->check(CLI::Range(int64_t{1}, int64_t{1} << 40).description(""))->group("Data");
   app.add_flag("--skip-bad-images", c.data.skip_bad_images, "count unreadable images instead of failing")->group("Data");
   add_preprocessing(app, o.preprocessing);
   add_quantization(app, o.quantization, c);
+  app.add_option("--export-onnx", c.export_onnx, "write the FP32 model with adapted weights and biases")->group("Output");
   app.add_option("--emit", o.emit, "comma list of encodings, dlc")->group("Output");
   app.add_option("--timings", o.timings, "write wall times of the stages to this JSON file")->group("Output");
   app.footer(
@@ -65,6 +70,7 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
     c.threads = common.resolved_threads();
     c.data.preprocessing = o.preprocessing.request();
     settle_quantization(app, o.quantization, c);
+    if (c.data_free && c.optimizations.empty()) c.optimizations = {"cle", "bc"};
     if (!o.emit.empty()) c.emit = CLI::detail::split(o.emit, ',');
     const pipeline::QuantizeSummary summary = pipeline::quantize(c, reporter);
     const std::string json = summary_json(summary).dump(2) + "\n";

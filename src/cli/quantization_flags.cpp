@@ -17,6 +17,11 @@ void add_quantization(CLI::App& app, QuantizationFlags& flags, pipeline::Quantiz
   app.add_option("--param_quantizer_calibration,--param_quantizer", c.weight_method, "calibration method of weights")->group(group);
   app.add_option("--percentile_calibration_value", c.percentile, "share kept by the percentile method, 90 to 100 (99.99)")->group(group);
   app.add_option("--float", c.keep_float, "leave operators in float: glob on node or tensor names, or operator type (repeatable)")->group(group)->allow_extra_args(false);
+  group = "Optimizations";
+  app.add_option("--optimizations,--apply_algorithms", c.optimizations, "comma list of cle, hba, bc, ... (repeatable); `qtool list stages`")
+      ->delimiter(',')->group(group)->allow_extra_args(false);
+  app.add_option("--accept", c.accept, "auto: keep a stage only if it measures better (default); always")->group(group);
+  app.add_option("--cle-relu6", c.relu6, "equalization across ReLU6: auto (default), keep the bound, replace by ReLU")->group(group);
 }
 
 void settle_quantization(const CLI::App& app, const QuantizationFlags& flags, pipeline::QuantizeConfig& c) {
