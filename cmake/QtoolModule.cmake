@@ -64,11 +64,14 @@ function(qtool_add_module module)
   target_include_directories(qtool_${module} ${scope} ${PROJECT_SOURCE_DIR}/include)
   if(module STREQUAL "tensor" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     set_source_files_properties(${PROJECT_SOURCE_DIR}/src/tensor/simd/kernels_avx2.cpp
+      ${PROJECT_SOURCE_DIR}/src/tensor/simd/codes_avx2.cpp
       PROPERTIES COMPILE_OPTIONS "-O3;-mavx2;-mfma;-ffp-contract=off;-fno-math-errno;-Wno-psabi")
     set_source_files_properties(${PROJECT_SOURCE_DIR}/src/tensor/simd/kernels_avx512.cpp
+      ${PROJECT_SOURCE_DIR}/src/tensor/simd/codes_avx512.cpp
       PROPERTIES COMPILE_OPTIONS
         "-O3;-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mfma;-mprefer-vector-width=512;-ffp-contract=off;-fno-math-errno;-Wno-psabi")
     set_source_files_properties(${PROJECT_SOURCE_DIR}/src/tensor/simd/kernels_generic.cpp
+      ${PROJECT_SOURCE_DIR}/src/tensor/simd/codes_generic.cpp
       PROPERTIES COMPILE_OPTIONS "-O3;-ffp-contract=off;-fno-math-errno;-Wno-psabi")
   endif()
   foreach(dependency IN LISTS QTOOL_DEPS_${module})

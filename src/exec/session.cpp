@@ -3,6 +3,7 @@
 #include <map>
 #include <new>
 
+#include "code_layout.h"
 #include "plan.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
@@ -49,7 +50,14 @@ struct Session::State {
       simd::kernels().fake_quantize(data, data, physical_count(produced.shape, produced.layout), produced.scale,
                                     produced.lowest, produced.highest);
     }
-    if (produced.tapped && tap) tap(produced.value, {data, produced.shape, produced.layout});
+    if (!produced.tapped || !tap) return;
+    if (produced.layout.codes()) {
+      std::vector<float> values(static_cast<size_t>(produced.shape.element_count()));
+      convert_codes(data, produced.layout, values.data(), Layout{}, produced.shape, {produced.scale, produced.lowest, produced.highest});
+      tap(produced.value, {values.data(), produced.shape, Layout{}});
+    } else {
+      tap(produced.value, {data, produced.shape, produced.layout});
+    }
   }
 
   void check_inputs(const std::vector<Tensor>& inputs) const {
@@ -140,6 +148,8 @@ std::vector<Tensor> Session::run(const std::vector<Tensor>& inputs, const Tap& t
     const void* data = state.addresses[static_cast<size_t>(output.buffer)];
     if (output.layout.plain()) {
       if (result.size_bytes() > 0) std::memcpy(result.mutable_raw(), data, result.size_bytes());
+    } else if (output.layout.codes()) {
+      convert_codes(data, output.layout, result.mutable_raw(), Layout{}, output.type.shape, output.grid);
     } else {
       copy_to_plain({static_cast<const float*>(data), output.type.shape, output.layout}, result.mutable_data<float>().data());
     }
