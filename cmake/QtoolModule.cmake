@@ -43,6 +43,27 @@ function(qtool_compile_settings target)
   endif()
 endfunction()
 
+# src/<module>/simd/<name>_<isa>.cpp holds the hot loops of a module, compiled once for each instruction set.
+# Contraction is off in tensor, whose loops decide integers, and on in exec, whose loops are float only.
+function(qtool_simd_settings module)
+  set(contract_tensor off)
+  set(contract_exec fast)
+  if(NOT DEFINED contract_${module})
+    return()
+  endif()
+  set(common "-O3;-ffp-contract=${contract_${module}};-fno-math-errno;-Wno-psabi")
+  set(isa_generic "")
+  set(isa_avx2 "-mavx2;-mfma")
+  set(isa_avx512 "-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mfma;-mprefer-vector-width=512")
+  foreach(isa IN ITEMS generic avx2 avx512)
+    if(NOT isa STREQUAL "generic" AND NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+      continue()
+    endif()
+    file(GLOB files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${module}/simd/*_${isa}.cpp)
+    set_source_files_properties(${files} PROPERTIES COMPILE_OPTIONS "${common};${isa_${isa}}")
+  endforeach()
+endfunction()
+
 function(qtool_add_module module)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${module}/*.cpp)
   qtool_generate_registration(${module} generated)
@@ -62,18 +83,7 @@ function(qtool_add_module module)
     set(scope PUBLIC)
   endif()
   target_include_directories(qtool_${module} ${scope} ${PROJECT_SOURCE_DIR}/include)
-  if(module STREQUAL "tensor" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-    set_source_files_properties(${PROJECT_SOURCE_DIR}/src/tensor/simd/kernels_avx2.cpp
-      ${PROJECT_SOURCE_DIR}/src/tensor/simd/codes_avx2.cpp
-      PROPERTIES COMPILE_OPTIONS "-O3;-mavx2;-mfma;-ffp-contract=off;-fno-math-errno;-Wno-psabi")
-    set_source_files_properties(${PROJECT_SOURCE_DIR}/src/tensor/simd/kernels_avx512.cpp
-      ${PROJECT_SOURCE_DIR}/src/tensor/simd/codes_avx512.cpp
-      PROPERTIES COMPILE_OPTIONS
-        "-O3;-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mfma;-mprefer-vector-width=512;-ffp-contract=off;-fno-math-errno;-Wno-psabi")
-    set_source_files_properties(${PROJECT_SOURCE_DIR}/src/tensor/simd/kernels_generic.cpp
-      ${PROJECT_SOURCE_DIR}/src/tensor/simd/codes_generic.cpp
-      PROPERTIES COMPILE_OPTIONS "-O3;-ffp-contract=off;-fno-math-errno;-Wno-psabi")
-  endif()
+  qtool_simd_settings(${module})
   foreach(dependency IN LISTS QTOOL_DEPS_${module})
     target_link_libraries(qtool_${module} ${scope} qtool_${dependency})
   endforeach()

@@ -2,11 +2,11 @@
 #include <nlohmann/json.hpp>
 
 #include "command.h"
-#include "memory.h"
 #include "preprocessing_flags.h"
 #include "qtool/pipeline/quantize.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"
+#include "qtool/support/memory.h"
 
 namespace qtool::cli {
 
