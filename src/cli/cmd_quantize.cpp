@@ -2,12 +2,12 @@
 #include <nlohmann/json.hpp>
 
 #include "command.h"
-#include "memory.h"
 #include "preprocessing_flags.h"
 #include "quantization_flags.h"
 #include "qtool/pipeline/quantize.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"
+#include "qtool/support/memory.h"
 #include "stage_table.h"
 
 namespace qtool::cli {
