@@ -94,6 +94,9 @@ class ProductKernel final : public Kernel {
     spec_.table = nullptr;
     if (spec.table != nullptr) table_ = *spec.table;
     has_table_ = spec.table != nullptr;
+    float largest = 0.0f;  // of the real values
+    for (size_t c = 0; c < spec_.scale.size(); ++c) largest = std::max(largest, spec_.scale[c] * 0x1p24f + std::abs(spec_.bias[c]));
+    if (spec_.grid && !(largest < 0x1p62f)) spec_.grid->inverse = 0.0f;
     make_corrections();
     clip_lo_ = -std::numeric_limits<float>::infinity();
     clip_hi_ = std::numeric_limits<float>::infinity();
