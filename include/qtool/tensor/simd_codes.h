@@ -17,15 +17,20 @@ struct CodeGrid {
   float inverse = 0.0f;
 };
 
+inline constexpr int64_t kPeriodUnit = 64;
+
 // With `inverse` set where it is allowed: tried on the floats around every boundary between two levels (further away
 // an error of one unit in the last place cannot cross it).
 [[nodiscard]] CodeGrid with_inverse(CodeGrid grid);
 
 // From the sums of a product of codes to real values, by output channel:
-//   exact  = sums[c] + correction[c] + shift_of_weights[c] * window_sum     (32-bit integers, exact)
+//   exact  = sums[c] + correction[c] + weight_shift[c] * window_sum     (32-bit integers, exact)
 //   real   = clamp(float(exact) * scale[c] + bias[c], clip_lo, clip_hi)
 // `exact` is below 2^24 in magnitude, `real` below 2^62.
+// The arrays hold the channels repeated to a multiple of 64, `period` entries: without window sums an image is one long
+// row, whatever its number of channels.
 struct ProductChannels {
+  int64_t period = 0;
   const int32_t* correction = nullptr;
   const int32_t* weight_shift = nullptr;   // nullptr: no window sums
   const float* scale = nullptr;
