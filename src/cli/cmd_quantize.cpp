@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "calibration_flags.h"
 #include "command.h"
 #include "memory.h"
 #include "preprocessing_flags.h"
@@ -17,13 +18,27 @@ using pipeline::QuantizeConfig;
 struct Options {
   QuantizeConfig config;
   PreprocessingFlags preprocessing;
+  CalibrationFlags calibration;
   std::string emit, timings;
   int bias = 0, act = 0, weights = 0;
 };
 
+void print_methods(const pipeline::QuantizeSummary& s) {
+  if (s.methods.empty()) return;
+  std::printf("calibration methods, simulated on samples kept aside, SQNR in dB:\n");
+  for (const pipeline::MethodOutcome& outcome : s.methods) {
+    std::string line = format("  {:<20}{:7.2f}", outcome.method, outcome.combined_db);
+    if (outcome.output_sqnr_db.size() > 1) {
+      for (const auto& [block, db] : outcome.output_sqnr_db) line += format("   {} {:.2f}", block, db);
+    }
+    std::printf("%s\n", line.c_str());
+  }
+}
+
 void print_text(const QuantizeConfig& config, const pipeline::QuantizeSummary& s) {
   std::printf("%s", format("calibrated on {} samples: {} activation and {} parameter encodings, weights at {:.1f} dB\n", s.samples,
                            s.activation_encodings, s.parameter_encodings, s.weight_sqnr_db).c_str());
+  print_methods(s);
   for (const std::string& name : s.files) std::printf("wrote %s\n", (config.output / name).string().c_str());
   std::printf("%s", format("{:.2f} s (load {:.2f}, calibrate {:.2f}, export {:.2f}), peak memory {:.0f} MB\n", s.seconds.at("total"),
                            s.seconds.at("load"), s.seconds.at("calibrate"), s.seconds.at("export"), peak_memory_mb()).c_str());
@@ -56,10 +71,8 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   app.add_option("--weights_bitwidth", o.weights, "4, 8 or 16")->group(group);
   app.add_flag("--use_per_channel_quantization", c.per_channel, "symmetric per-channel convolution weights")->group(group);
   app.add_flag("--use_symmetric_quantize_weights", c.symmetric_weights, "symmetric weights")->group(group);
-  app.add_option("--act_quantizer_calibration,--act_quantizer", c.activation_method, "calibration method of activations")->group(group);
-  app.add_option("--param_quantizer_calibration,--param_quantizer", c.weight_method, "calibration method of weights")->group(group);
-  app.add_option("--percentile_calibration_value", c.percentile, "share kept by the percentile method, 90 to 100 (99.99)")->group(group);
   app.add_option("--float", c.keep_float, "leave operators in float: glob on node or tensor names, or operator type (repeatable)")->group(group)->allow_extra_args(false);
+  add_calibration(app, o.calibration, c);
   app.add_option("--emit", o.emit, "comma list of encodings, dlc")->group("Output");
   app.add_option("--timings", o.timings, "write wall times of the stages to this JSON file")->group("Output");
   app.footer(
@@ -73,6 +86,7 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
     QuantizeConfig& c = o.config;
     c.threads = common.resolved_threads();
     c.data.preprocessing = o.preprocessing.request();
+    o.calibration.apply(app, c);
     if (app.count("--bias_bitwidth") > 0) c.bias_bitwidth = o.bias;
     if (app.count("--act_bitwidth") > 0) c.act_bitwidth = o.act;
     if (app.count("--weights_bitwidth") > 0) c.weights_bitwidth = o.weights;

@@ -20,6 +20,7 @@ void QuantizeConfig::validate() const {
   }
   for (const std::string& name : emit) (void)exporters::builtin_registry().at(name);
   if (!(percentile >= 90.0 && percentile <= 100.0)) problems.push_back(format("--percentile_calibration_value {}: use 90 to 100", percentile));
+  if (min_range && !(*min_range > 0.0)) problems.push_back(format("--min-range {}: use a number above 0", *min_range));
   if (threads < 1) problems.push_back("--threads: at least 1");
   if (!problems.empty()) throw Error(ErrorCode::kUsage, format("{}", join(problems, "; ")));
 }
@@ -63,6 +64,9 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   summary.samples = quantized.calibration.samples;
   for (const auto& [id, entry] : state.encodings) {
     ++(state.graph.is_constant(id) ? summary.parameter_encodings : summary.activation_encodings);
+  }
+  if (quantized.comparison) {
+    for (const MethodScore& score : quantized.comparison->scores) summary.methods.push_back({score.label, optimize::cost_db(score.cost), score.output_sqnr_db});
   }
   summary.skipped_samples = data.skipped;
   summary.advice = quantized.advice;

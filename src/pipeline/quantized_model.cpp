@@ -21,6 +21,11 @@ model::TargetProfile resolved_profile(const QuantizeConfig& config) {
     profile.per_channel = true;
     profile.weight_symmetric = true;  // backends take per-channel weights symmetric only
   }
+  if (config.min_range) profile.min_range = *config.min_range;
+  if (profile.per_channel && config.weight_schema == quant::Symmetry::kAsymmetric) {
+    throw Error(ErrorCode::kUsage, "--param_quantizer_schema asymmetric does not go with per-channel weights: backends take these symmetric only; "
+                                   "use symmetric, or a profile with per-tensor weights such as dsp");
+  }
   // An 8-bit bias needs per-tensor weights and 8-bit activations; the backend misreads or refuses anything else.
   if (profile.bias_bits == 8 && (profile.per_channel || profile.activation_bits > 8) && !config.bias_bitwidth) {
     profile.bias_bits = 32;
@@ -58,6 +63,14 @@ std::vector<std::string> advice_for(const model::TargetProfile& profile, const m
   return {format("recommended (--profile htp --bias_bitwidth 32) would change: {}", join(changes, ", "))};
 }
 
+// The schemas of the command line are stronger than the profile's; prescribed ranges keep theirs.
+void apply_schemas(const QuantizeConfig& config, model::QuantPlan& plan) {
+  for (auto& [id, tensor] : plan.tensors) {
+    if (tensor.role == model::TensorRole::kWeight && config.weight_schema) tensor.spec.symmetry = *config.weight_schema;
+    if (tensor.role == model::TensorRole::kActivation && config.activation_schema && !tensor.fixed_range) tensor.spec.symmetry = *config.activation_schema;
+  }
+}
+
 void say_notes(const passes::EncodingNotes& notes, std::vector<std::string>& warnings) {
   const auto add = [&](const std::vector<std::string>& list, std::string_view what) {
     if (!list.empty()) warnings.push_back(format("{} {}, first: {}", list.size(), what, list.front()));
@@ -80,18 +93,19 @@ void say_normalization(const QuantizedModel& quantized, const CalibrationData& d
 
 QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel model, const CalibrationData& data, StageClock& clock,
                                   Reporter& reporter) {
-  const calib::Method& activation_method = calib::builtin_registry().at(config.activation_method);
   const calib::Method& weight_method = calib::builtin_registry().at(config.weight_method);
   QuantizedModel result{.model = std::move(model), .profile = resolved_profile(config)};
   model::ModelState& state = result.model.state;
 
   passes::plan_quantization(state, result.profile, ops::builtin_registry(), {.keep_float = config.keep_float});
-  result.calibration = calib::calibrate(state.graph, passes::observed_values(state), *data.source,
-                                        {.threads = config.threads, .histograms = activation_method.needs_histogram}, reporter);
+  apply_schemas(config, state.plan);
+  CalibrationStage stage = run_calibration(config, state, data, reporter);
+  result.calibration = std::move(stage.statistics);
+  result.range_choices = std::move(stage.choices);
+  result.comparison = std::move(stage.comparison);
   clock.mark("calibrate");
 
-  result.notes = passes::compute_encodings(state, result.calibration.statistics, activation_method, weight_method,
-                                           {.percentile = config.percentile});
+  result.notes = passes::compute_encodings(state, result.calibration.statistics, *stage.method, weight_method, stage.method_options, stage.chosen);
   say_notes(result.notes, result.warnings);
   say_normalization(result, data, result.warnings);
   for (const std::string& warning : dead_output_warnings(state, *data.source)) result.warnings.push_back(warning);

@@ -1,0 +1,119 @@
+#include "calibration_stage.h"
+
+#include <algorithm>
+
+#include "qtool/data/subset_source.h"
+#include "qtool/support/error.h"
+#include "qtool/support/format.h"
+
+namespace qtool::pipeline {
+
+namespace {
+
+constexpr int64_t kMostHeldOut = 12;
+
+void sort_by_cost(std::vector<MethodScore>& scores) {
+  std::stable_sort(scores.begin(), scores.end(), [](const MethodScore& a, const MethodScore& b) { return a.cost < b.cost; });
+}
+
+class Stage {
+ public:
+  Stage(const QuantizeConfig& config, const model::ModelState& state, const CalibrationData& data, Reporter& reporter)
+      : config_(config), state_(state), data_(data), reporter_(reporter), observed_(passes::observed_values(state)),
+        automatic_(config.activation_method == "auto"), best_(config.activation_method == "best") {
+    result_.method = &calib::builtin_registry().at(config.activation_method);
+    result_.method_options = {.percentile = config.percentile};
+  }
+
+  CalibrationStage run() {
+    if (!automatic_ && !best_ && !config_.compare_calibration) {
+      result_.statistics = calibrate(*data_.source);
+      return std::move(result_);
+    }
+    const data::HeldOutSplit split = data::split_held_out(data_.source->size(), kMostHeldOut);
+    held_out_ = data::subset_of(*data_.source, split.held_out);
+    if (split.held_out == split.kept) {
+      reporter_.warning(format("{} calibration samples are too few to keep some aside: ranges are judged on the samples they were made from", split.kept.size()));
+    }
+    result_.statistics = calibrate(*data::subset_of(*data_.source, split.kept));
+    if (automatic_) result_.choices = optimize::choose_ranges(state_, result_.statistics.statistics, *held_out_, {.threads = config_.threads}, reporter_);
+    compare();
+    if (!automatic_ && !best_ && split.held_out != split.kept) add_held_out_statistics();
+    return std::move(result_);
+  }
+
+ private:
+  calib::CalibrationResult calibrate(const data::SampleSource& source) {
+    const bool histograms = result_.method->needs_histogram || config_.compare_calibration;
+    return calib::calibrate(state_.graph, observed_, source, {.threads = config_.threads, .histograms = histograms}, reporter_);
+  }
+
+  void compare() {
+    const optimize::SimulationNoise simulation(state_.graph, *held_out_, kMostHeldOut, config_.threads);
+    const MethodTrial trial{state_, result_.statistics.statistics, calib::builtin_registry().at(config_.weight_method), simulation};
+    const std::vector<MethodVariant> methods = config_.compare_calibration ? all_methods(config_.percentile) : usual_methods();
+    MethodComparison comparison{.samples = simulation.samples()};
+    for (const MethodVariant& method : methods) {
+      comparison.scores.push_back(trial.score(method));
+      reporter_.progress("compare methods", static_cast<int64_t>(comparison.scores.size()), static_cast<int64_t>(methods.size()));
+    }
+    sort_by_cost(comparison.scores);
+    const auto winner = std::find_if(methods.begin(), methods.end(), [&](const MethodVariant& m) { return m.label == comparison.scores.front().label; });
+    if (best_) use(*winner, "best: ");
+    if (automatic_) {
+      MethodScore own = trial.score({"auto", result_.method, {}}, result_.choices.chosen);
+      const bool wins = own.cost <= comparison.scores.front().cost;
+      comparison.scores.push_back(std::move(own));
+      sort_by_cost(comparison.scores);
+      // Ranges chosen one by one may not add up; then the best single method stands.
+      if (wins) result_.chosen = result_.choices.chosen;
+      else use(*winner, "auto: all by ");
+    }
+    if (config_.compare_calibration) tabulate(methods, comparison);
+    result_.comparison = std::move(comparison);
+  }
+
+  // Ranges of a single method, as choices, so that each entry says where it comes from.
+  void use(const MethodVariant& method, const std::string& prefix) {
+    result_.chosen.clear();
+    for (const auto& [id, statistics] : result_.statistics.statistics) {
+      const model::TensorPlan* plan = state_.plan.find(id);
+      if (plan == nullptr || statistics.empty()) continue;
+      result_.chosen[id] = {method.method->range(statistics, plan->spec, method.options), prefix + method.label};
+    }
+  }
+
+  void tabulate(const std::vector<MethodVariant>& methods, MethodComparison& comparison) const {
+    for (const auto& [id, statistics] : result_.statistics.statistics) {
+      const model::TensorPlan* plan = state_.plan.find(id);
+      if (plan == nullptr || statistics.empty()) continue;
+      for (const MethodVariant& method : methods) {
+        const quant::Range range = method.method->range(statistics, plan->spec, method.options);
+        comparison.tensors[id].push_back({method.label, range, calib::expected_sqnr_db(statistics, plan->spec, range)});
+      }
+    }
+  }
+
+  void add_held_out_statistics() {
+    const calib::CalibrationResult rest = calibrate(*held_out_);
+    for (const auto& [id, statistics] : rest.statistics) result_.statistics.statistics[id].merge(statistics);
+    result_.statistics.samples += rest.samples;
+  }
+
+  const QuantizeConfig& config_;
+  const model::ModelState& state_;
+  const CalibrationData& data_;
+  Reporter& reporter_;
+  std::vector<ir::ValueId> observed_;
+  bool automatic_, best_;
+  std::unique_ptr<data::SampleSource> held_out_;
+  CalibrationStage result_;
+};
+
+}  // namespace
+
+CalibrationStage run_calibration(const QuantizeConfig& config, const model::ModelState& state, const CalibrationData& data, Reporter& reporter) {
+  return Stage(config, state, data, reporter).run();
+}
+
+}  // namespace qtool::pipeline
