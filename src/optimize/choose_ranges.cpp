@@ -25,19 +25,21 @@ struct ProbedTensor {
   std::vector<RangeCandidate> candidates;
   std::vector<OutputNoise> noise;          // by candidate
   std::vector<bool> alive;
+  bool clips = true;                       // false: min-max only
   double min_gain = 1.0;                   // noise amplitude of min-max over that of a clipping range
 };
 
-std::vector<ProbedTensor> tensors_to_probe(const model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics, bool detector) {
-  const std::set<ValueId> last = detector ? last_learned_outputs(state.graph) : std::set<ValueId>();
+std::vector<ProbedTensor> tensors_to_probe(const model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics) {
+  const std::set<ValueId> decisions = decision_values(state.graph);
   std::vector<ProbedTensor> tensors;
   for (const ValueId id : passes::observed_values(state)) {
     const auto found = statistics.find(id);
     const model::TensorPlan& plan = *state.plan.find(id);
     if (found == statistics.end() || found->second.empty() || !found->second.histogram || plan.spec.bits >= 16) continue;
     ProbedTensor tensor{.leader = id, .members = grid_members(state, id)};
-    const bool is_last = std::any_of(tensor.members.begin(), tensor.members.end(), [&](ValueId m) { return last.contains(m); });
-    tensor.candidates = range_candidates(found->second, plan.spec, {.percentiles = !is_last, .cut_for_sigmoid = feeds_only_sigmoids(state.graph, id)});
+    const bool decides = std::any_of(tensor.members.begin(), tensor.members.end(), [&](ValueId m) { return decisions.contains(m); });
+    tensor.candidates = range_candidates(found->second, plan.spec, {.clip = !decides, .cut_for_sigmoid = feeds_only_sigmoids(state.graph, id)});
+    tensor.clips = !decides;
     if (is_residual_stream(state.graph, id)) tensor.min_gain = kResidualGain;
     if (tensor.candidates.empty()) continue;
     tensor.noise.resize(tensor.candidates.size());
@@ -132,13 +134,19 @@ class Chooser {
 
 }  // namespace
 
+passes::ChosenRanges decision_ranges(const model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics) {
+  passes::ChosenRanges ranges;
+  for (const ProbedTensor& tensor : tensors_to_probe(state, statistics)) {
+    if (!tensor.clips) ranges[tensor.leader] = {tensor.candidates[0].range, tensor.candidates[0].method};
+  }
+  return ranges;
+}
+
 RangeChoices choose_ranges(const model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics,
                            const data::SampleSource& held_out, const RangeChoiceOptions& options, Reporter& reporter) {
-  // Whether the model is a detector decides the candidates; a probe of nothing tells.
-  const std::vector<ProbedTensor> everything = tensors_to_probe(state, statistics, false);
-  if (everything.empty()) return {};
-  NoiseProbe probe(state.graph, all_members(everything), held_out, options.threads);
-  std::vector<ProbedTensor> tensors = probe.measure().is_detector() ? tensors_to_probe(state, statistics, true) : everything;
+  std::vector<ProbedTensor> tensors = tensors_to_probe(state, statistics);
+  if (tensors.empty()) return {};
+  NoiseProbe probe(state.graph, all_members(tensors), held_out, options.threads);
   const int64_t samples = affordable_samples(state, tensors, options, held_out.size());
 
   Chooser chooser(state, std::move(tensors), probe);

@@ -34,10 +34,9 @@ std::vector<RangeCandidate> range_candidates(const calib::TensorStatistics& stat
   };
   const auto& registry = calib::builtin_registry();
   add("min-max", statistics.range);
-  if (rules.percentiles) {
-    for (const double percentile : {99.999, 99.99, 99.9}) {
-      add(format("percentile {}", percentile), registry.at("percentile").range(statistics, spec, {.percentile = percentile}));
-    }
+  if (!rules.clip) return candidates;
+  for (const double percentile : {99.999, 99.99, 99.9}) {
+    add(format("percentile {}", percentile), registry.at("percentile").range(statistics, spec, {.percentile = percentile}));
   }
   for (const char* name : {"sqnr", "mse"}) add(name, registry.at(name).range(statistics, spec, {}));
   return candidates;

@@ -15,7 +15,7 @@ struct RangeCandidate {
 };
 
 struct CandidateRules {
-  bool percentiles = true;
+  bool clip = true;               // false: min-max only
   bool cut_for_sigmoid = false;   // values beyond +-8 change a Sigmoid by less than its 8-bit step
 };
 

@@ -80,18 +80,17 @@ bool is_residual_stream(const Graph& graph, ValueId id) {
   return std::any_of(nodes.begin(), nodes.end(), [&](ir::NodeId other) { return graph.node(other).op_type == "LayerNormalization"; });
 }
 
-std::set<ValueId> last_learned_outputs(const Graph& graph) {
-  std::set<ValueId> found, seen;
+std::set<ValueId> decision_values(const Graph& graph) {
+  std::set<ValueId> seen;
   std::vector<ValueId> open(graph.outputs.begin(), graph.outputs.end());
   while (!open.empty()) {
     const ValueId id = open.back();
     open.pop_back();
     if (id == ir::kNoValue || graph.producer(id) == ir::kNoNode || !seen.insert(id).second) continue;
     const Node& node = graph.node(graph.producer(id));
-    if (is_learned(graph, node)) found.insert(id);
-    else open.insert(open.end(), node.inputs.begin(), node.inputs.end());
+    if (!is_learned(graph, node)) open.insert(open.end(), node.inputs.begin(), node.inputs.end());
   }
-  return found;
+  return seen;
 }
 
 std::vector<ValueId> grid_members(const model::ModelState& state, ValueId leader) {

@@ -15,9 +15,9 @@ namespace qtool::optimize {
 [[nodiscard]] bool is_residual_stream(const ir::Graph& graph, ir::ValueId id);
 
 // Outputs of the last learned layer before each graph output (Conv, ConvTranspose, Gemm, MatMul; the constant convolution
-// behind a Softmax that averages distances is not learned). Among class logits of a detector positives are rarer than any
-// percentile.
-[[nodiscard]] std::set<ir::ValueId> last_learned_outputs(const ir::Graph& graph);
+// behind a Softmax that averages distances is not learned) and everything behind it. Clipped, the best classes tie although
+// the SQNR hardly suffers, and among the class logits of a detector positives are rarer than any percentile.
+[[nodiscard]] std::set<ir::ValueId> decision_values(const ir::Graph& graph);
 
 // The activations that take the grid of `leader` and are not mere copies of others that do.
 [[nodiscard]] std::vector<ir::ValueId> grid_members(const model::ModelState& state, ir::ValueId leader);

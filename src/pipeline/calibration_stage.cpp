@@ -51,34 +51,57 @@ class Stage {
   void compare() {
     const optimize::SimulationNoise simulation(state_.graph, *held_out_, kMostHeldOut, config_.threads);
     const MethodTrial trial{state_, result_.statistics.statistics, calib::builtin_registry().at(config_.weight_method), simulation};
-    const std::vector<MethodVariant> methods = config_.compare_calibration ? all_methods(config_.percentile) : usual_methods();
     MethodComparison comparison{.samples = simulation.samples()};
-    for (const MethodVariant& method : methods) {
-      comparison.scores.push_back(trial.score(method));
-      reporter_.progress("compare methods", static_cast<int64_t>(comparison.scores.size()), static_cast<int64_t>(methods.size()));
+    to_simulate_ = static_cast<int64_t>((automatic_ || best_ ? usual_methods().size() : 0) + (automatic_ ? 1 : 0) +
+                                        (config_.compare_calibration ? all_methods(config_.percentile).size() : 0));
+    if (automatic_ || best_) choose(trial, comparison);
+    if (config_.compare_calibration) {
+      const std::vector<MethodVariant> methods = all_methods(config_.percentile);
+      for (const MethodVariant& method : methods) add_score(trial.score(method), comparison);
+      tabulate(methods, comparison);
     }
     sort_by_cost(comparison.scores);
-    const auto winner = std::find_if(methods.begin(), methods.end(), [&](const MethodVariant& m) { return m.label == comparison.scores.front().label; });
-    if (best_) use(*winner, "best: ");
-    if (automatic_) {
-      MethodScore own = trial.score({"auto", result_.method, {}}, result_.choices.chosen);
-      const bool wins = own.cost <= comparison.scores.front().cost;
-      comparison.scores.push_back(std::move(own));
-      sort_by_cost(comparison.scores);
-      // Ranges chosen one by one may not add up; then the best single method stands.
-      if (wins) result_.chosen = result_.choices.chosen;
-      else use(*winner, "auto: all by ");
-    }
-    if (config_.compare_calibration) tabulate(methods, comparison);
     result_.comparison = std::move(comparison);
   }
 
+  void add_score(MethodScore score, MethodComparison& comparison) {
+    comparison.scores.push_back(std::move(score));
+    reporter_.progress("simulate methods", static_cast<int64_t>(comparison.scores.size()), to_simulate_);
+  }
+
+  // The best single method, with outputs and the like at min-max; ranges chosen one by one if they are better together too.
+  void choose(const MethodTrial& trial, MethodComparison& comparison) {
+    const passes::ChosenRanges decisions = optimize::decision_ranges(state_, result_.statistics.statistics);
+    const MethodVariant* winner = nullptr;
+    double least = 0.0;
+    const std::vector<MethodVariant> methods = usual_methods();
+    for (const MethodVariant& method : methods) {
+      MethodScore score = trial.score(method, decisions);
+      score.label += ", outputs min-max";
+      if (winner == nullptr || score.cost < least) {
+        winner = &method;
+        least = score.cost;
+      }
+      add_score(std::move(score), comparison);
+    }
+    if (automatic_) {
+      MethodScore own = trial.score({"auto", result_.method, {}}, result_.choices.chosen);
+      const bool wins = own.cost <= least;
+      add_score(std::move(own), comparison);
+      if (wins) {
+        result_.chosen = result_.choices.chosen;
+        return;
+      }
+    }
+    use(*winner, decisions, automatic_ ? "auto: all by " : "best: ");
+  }
+
   // Ranges of a single method, as choices, so that each entry says where it comes from.
-  void use(const MethodVariant& method, const std::string& prefix) {
-    result_.chosen.clear();
+  void use(const MethodVariant& method, const passes::ChosenRanges& decisions, const std::string& prefix) {
+    result_.chosen = decisions;
     for (const auto& [id, statistics] : result_.statistics.statistics) {
       const model::TensorPlan* plan = state_.plan.find(id);
-      if (plan == nullptr || statistics.empty()) continue;
+      if (plan == nullptr || statistics.empty() || decisions.contains(id)) continue;
       result_.chosen[id] = {method.method->range(statistics, plan->spec, method.options), prefix + method.label};
     }
   }
@@ -106,6 +129,7 @@ class Stage {
   Reporter& reporter_;
   std::vector<ir::ValueId> observed_;
   bool automatic_, best_;
+  int64_t to_simulate_ = 0;
   std::unique_ptr<data::SampleSource> held_out_;
   CalibrationStage result_;
 };

@@ -41,4 +41,8 @@ struct RangeChoices {
 [[nodiscard]] RangeChoices choose_ranges(const model::ModelState& state, const std::map<ir::ValueId, calib::TensorStatistics>& statistics,
                                          const data::SampleSource& held_out, const RangeChoiceOptions& options, Reporter& reporter);
 
+// Tensors behind which nothing is learned any more, logits and raw boxes: they keep min-max, cut at the flat part where only
+// Sigmoids read them. By leader; needs histograms.
+[[nodiscard]] passes::ChosenRanges decision_ranges(const model::ModelState& state, const std::map<ir::ValueId, calib::TensorStatistics>& statistics);
+
 }  // namespace qtool::optimize
