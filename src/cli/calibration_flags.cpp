@@ -60,6 +60,7 @@ void add_calibration(CLI::App& app, CalibrationFlags& f, pipeline::QuantizeConfi
       ->expected(0, 1)->check(CLI::IsMember({"weights", "activations"}).description("[weights|activations]"))->group(group);
   app.add_flag("--use_adjusted_weights_quantizer", f.adjusted, "adjusted weights: nothing clipped, zero on a level")->group(group);
   app.add_option("--min-range", f.min_range, "widen narrower ranges to this, real units (default: the profile's)")->group(group);
+  app.add_option("--stats", c.stats, "statistics file of `qtool calibrate` instead of --calib")->group("Data");
   app.add_flag("--compare-calibration", c.compare_calibration, "tabulate every method, in the report and on the terminal")->group(group);
 }
 

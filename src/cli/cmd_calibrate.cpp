@@ -2,10 +2,10 @@
 #include <nlohmann/json.hpp>
 
 #include "command.h"
-#include "memory.h"
 #include "preprocessing_flags.h"
 #include "qtool/pipeline/calibrate_model.h"
 #include "qtool/support/format.h"
+#include "qtool/support/memory.h"
 
 namespace qtool::cli {
 

@@ -18,24 +18,23 @@ void sort_by_cost(std::vector<MethodScore>& scores) {
 
 class Stage {
  public:
-  Stage(const QuantizeConfig& config, const model::ModelState& state, const CalibrationData& data, Reporter& reporter)
-      : config_(config), state_(state), data_(data), reporter_(reporter), observed_(passes::observed_values(state)),
+  Stage(const QuantizeConfig& config, const model::ModelState& state, const data::SampleSource& source, Reporter& reporter)
+      : config_(config), state_(state), source_(source), reporter_(reporter), observed_(passes::observed_values(state)),
         automatic_(config.activation_method == "auto"), best_(config.activation_method == "best") {
-    result_.method = &calib::builtin_registry().at(config.activation_method);
-    result_.method_options = {.percentile = config.percentile};
+    method_ = &calib::builtin_registry().at(config.activation_method);
   }
 
   CalibrationStage run() {
     if (!automatic_ && !best_ && !config_.compare_calibration) {
-      result_.statistics = calibrate(*data_.source);
+      result_.statistics = calibrate(source_);
       return std::move(result_);
     }
-    const data::HeldOutSplit split = data::split_held_out(data_.source->size(), kMostHeldOut);
-    held_out_ = data::subset_of(*data_.source, split.held_out);
+    const data::HeldOutSplit split = data::split_held_out(source_.size(), kMostHeldOut);
+    held_out_ = data::subset_of(source_, split.held_out);
     if (split.held_out == split.kept) {
       reporter_.warning(format("{} calibration samples are too few to keep some aside: ranges are judged on the samples they were made from", split.kept.size()));
     }
-    result_.statistics = calibrate(*data::subset_of(*data_.source, split.kept));
+    result_.statistics = calibrate(*data::subset_of(source_, split.kept));
     if (automatic_) result_.choices = optimize::choose_ranges(state_, result_.statistics.statistics, *held_out_, {.threads = config_.threads}, reporter_);
     compare();
     if (!automatic_ && !best_ && split.held_out != split.kept) add_held_out_statistics();
@@ -44,7 +43,7 @@ class Stage {
 
  private:
   calib::CalibrationResult calibrate(const data::SampleSource& source) {
-    const bool histograms = result_.method->needs_histogram || config_.compare_calibration;
+    const bool histograms = method_->needs_histogram || config_.compare_calibration;
     return calib::calibrate(state_.graph, observed_, source, {.threads = config_.threads, .histograms = histograms}, reporter_);
   }
 
@@ -85,7 +84,7 @@ class Stage {
       add_score(std::move(score), comparison);
     }
     if (automatic_) {
-      MethodScore own = trial.score({"auto", result_.method, {}}, result_.choices.chosen);
+      MethodScore own = trial.score({"auto", method_, {}}, result_.choices.chosen);
       const bool wins = own.cost <= least;
       add_score(std::move(own), comparison);
       if (wins) {
@@ -125,8 +124,9 @@ class Stage {
 
   const QuantizeConfig& config_;
   const model::ModelState& state_;
-  const CalibrationData& data_;
+  const data::SampleSource& source_;
   Reporter& reporter_;
+  const calib::Method* method_ = nullptr;
   std::vector<ir::ValueId> observed_;
   bool automatic_, best_;
   int64_t to_simulate_ = 0;
@@ -136,8 +136,8 @@ class Stage {
 
 }  // namespace
 
-CalibrationStage run_calibration(const QuantizeConfig& config, const model::ModelState& state, const CalibrationData& data, Reporter& reporter) {
-  return Stage(config, state, data, reporter).run();
+CalibrationStage run_calibration(const QuantizeConfig& config, const model::ModelState& state, const data::SampleSource& source, Reporter& reporter) {
+  return Stage(config, state, source, reporter).run();
 }
 
 }  // namespace qtool::pipeline

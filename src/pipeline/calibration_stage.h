@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "calibration_data.h"
 #include "method_comparison.h"
 #include "qtool/calib/calibrator.h"
 #include "qtool/optimize/choose_ranges.h"
@@ -28,9 +27,7 @@ struct MethodComparison {
 
 struct CalibrationStage {
   calib::CalibrationResult statistics;
-  const calib::Method* method = nullptr;        // of activations, and its options, that compute_encodings is to use
-  calib::MethodOptions method_options;
-  passes::ChosenRanges chosen;
+  passes::ChosenRanges chosen;                  // of `auto` and `best`
   optimize::RangeChoices choices;               // of `auto`
   std::optional<MethodComparison> comparison;
 };
@@ -38,7 +35,7 @@ struct CalibrationStage {
 // `state` must be planned. One pass over the data. With the methods "auto" and "best" up to 12 samples are kept aside to
 // measure noise at the outputs; with --compare-calibration alone these samples judge the methods and count for the final
 // ranges all the same.
-[[nodiscard]] CalibrationStage run_calibration(const QuantizeConfig& config, const model::ModelState& state, const CalibrationData& data,
+[[nodiscard]] CalibrationStage run_calibration(const QuantizeConfig& config, const model::ModelState& state, const data::SampleSource& source,
                                                Reporter& reporter);
 
 }  // namespace qtool::pipeline

@@ -8,6 +8,7 @@
 #include "qtool/pipeline/profile_file.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
+#include "statistics_source.h"
 
 namespace qtool::pipeline {
 
@@ -81,8 +82,8 @@ void say_notes(const passes::EncodingNotes& notes, std::vector<std::string>& war
 }
 
 void say_normalization(const QuantizedModel& quantized, const CalibrationData& data, std::vector<std::string>& warnings) {
-  const auto outside = layers_outside_batch_norm(quantized.model.state, quantized.calibration.statistics);
-  const size_t compared = comparable_layers(quantized.model.state, quantized.calibration.statistics);
+  const auto outside = layers_outside_batch_norm(quantized.model.state, quantized.optimized.calibration.statistics);
+  const size_t compared = comparable_layers(quantized.model.state, quantized.optimized.calibration.statistics);
   if (outside.empty() || outside.size() * 4 < compared) return;
   warnings.push_back(format("activations lie far outside what the batch-norm statistics expect in {} of {} layers (first: {}): "
                             "is the preprocessing right? It was: {}", outside.size(), compared, outside.front(),
@@ -91,24 +92,66 @@ void say_normalization(const QuantizedModel& quantized, const CalibrationData& d
 
 }  // namespace
 
+optimize::Accept parse_accept(const std::string& text) {
+  if (text == "auto") return optimize::Accept::kAuto;
+  if (text == "always") return optimize::Accept::kAlways;
+  throw Error(ErrorCode::kUsage, format("--accept {}: use auto or always", text));
+}
+
+optimize::Relu6Policy parse_relu6_policy(const std::string& text) {
+  if (text == "auto") return optimize::Relu6Policy::kAuto;
+  if (text == "keep") return optimize::Relu6Policy::kKeep;
+  if (text == "replace") return optimize::Relu6Policy::kReplace;
+  throw Error(ErrorCode::kUsage, format("--cle-relu6 {}: use auto, keep or replace", text));
+}
+
 QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel model, const CalibrationData& data, StageClock& clock,
                                   Reporter& reporter) {
-  const calib::Method& weight_method = calib::builtin_registry().at(config.weight_method);
   QuantizedModel result{.model = std::move(model), .profile = resolved_profile(config)};
   model::ModelState& state = result.model.state;
+  const calib::Method& activation_method = calib::builtin_registry().at(config.activation_method);
+  const calib::Method& weight_method = calib::builtin_registry().at(config.weight_method);
+  passes::ChosenRanges chosen;  // once all samples were seen
 
-  passes::plan_quantization(state, result.profile, ops::builtin_registry(), {.keep_float = config.keep_float});
-  apply_schemas(config, state.plan);
-  CalibrationStage stage = run_calibration(config, state, data, reporter);
-  result.calibration = std::move(stage.statistics);
-  result.range_choices = std::move(stage.choices);
-  result.comparison = std::move(stage.comparison);
+  const optimize::Quantizer quantizer{
+      .plan = [&](model::ModelState& target) {
+        passes::plan_quantization(target, result.profile, ops::builtin_registry(), {.keep_float = config.keep_float});
+        apply_schemas(config, target.plan);
+      },
+      .calibrate = [&](const model::ModelState& target, const data::SampleSource& source) {
+        // Some of the samples only serve to compare stages.
+        if (&source != data.source.get()) {
+          return calib::calibrate(target.graph, passes::observed_values(target), source,
+                                  {.threads = config.threads, .histograms = activation_method.needs_histogram}, reporter);
+        }
+        CalibrationStage stage = run_calibration(config, target, source, reporter);
+        result.range_choices = std::move(stage.choices);
+        result.comparison = std::move(stage.comparison);
+        chosen = std::move(stage.chosen);
+        return std::move(stage.statistics);
+      },
+      .encode = [&](model::ModelState& target, const calib::CalibrationResult& seen) {
+        std::erase_if(target.encodings, [](const auto& entry) { return !entry.second.frozen; });
+        result.notes = passes::compute_encodings(target, seen.statistics, activation_method, weight_method,
+                                                 {.percentile = config.percentile}, chosen);
+      }};
+  if (data.statistics) {
+    quantizer.plan(state);
+    result.optimized.calibration = statistics_of(*data.statistics, state.graph, passes::observed_values(state));
+    quantizer.encode(state, result.optimized.calibration);
+  } else {
+    result.optimized = optimize::optimize(state, quantizer, data.source.get(), result.profile,
+                                          {.stages = config.optimizations, .accept = parse_accept(config.accept),
+                                           .relu6 = parse_relu6_policy(config.relu6), .threads = config.threads},
+                                          reporter);
+  }
   clock.mark("calibrate");
 
-  result.notes = passes::compute_encodings(state, result.calibration.statistics, *stage.method, weight_method, stage.method_options, stage.chosen);
   say_notes(result.notes, result.warnings);
   say_normalization(result, data, result.warnings);
-  for (const std::string& warning : dead_output_warnings(state, *data.source)) result.warnings.push_back(warning);
+  if (data.source) {
+    for (const std::string& warning : dead_output_warnings(state, *data.source)) result.warnings.push_back(warning);
+  }
   for (const std::string& warning : result.warnings) reporter.warning(warning);
   result.advice = advice_for(result.profile, state);
   for (const std::string& line : result.advice) reporter.info(line);

@@ -6,6 +6,7 @@
 
 #include "calibration_data.h"
 #include "calibration_stage.h"
+#include "qtool/calib/calibrator.h"
 #include "qtool/model/target_profile.h"
 #include "qtool/passes/compute_encodings.h"
 #include "qtool/pipeline/quantize.h"
@@ -16,7 +17,7 @@ namespace qtool::pipeline {
 struct QuantizedModel {
   LoadedModel model;                        // with plan and encodings
   model::TargetProfile profile;
-  calib::CalibrationResult calibration;
+  optimize::OptimizeResult optimized;       // stages, and the calibration
   optimize::RangeChoices range_choices;     // of the method "auto"
   std::optional<MethodComparison> comparison;
   passes::EncodingNotes notes;
@@ -30,7 +31,11 @@ struct QuantizedModel {
 // Throws Error(kInvalidModel) for a model that holds quantized operators already.
 void refuse_quantized_model(const LoadedModel& model, const std::filesystem::path& path);
 
-// Marks the stages "calibrate" and "encodings" on the clock.
+// Throw Error(kUsage) with the known words.
+[[nodiscard]] optimize::Accept parse_accept(const std::string& text);
+[[nodiscard]] optimize::Relu6Policy parse_relu6_policy(const std::string& text);
+
+// `data` without a source: data-free. Marks the stages "calibrate" and "encodings" on the clock.
 [[nodiscard]] QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel model, const CalibrationData& data,
                                                 StageClock& clock, Reporter& reporter);
 
