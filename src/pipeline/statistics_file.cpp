@@ -113,7 +113,8 @@ std::string StatisticsFile::data_sha256() const {
 
 std::string write_statistics(const StatisticsFile& file) {
   std::string text = format("{{\"qtool_statistics\": {},\n", kVersion);
-  for (const auto& [key, value] : header_json(file).items()) text += format("\"{}\": {},\n", key, value.dump());
+  const Json header = header_json(file);
+  for (const auto& [key, value] : header.items()) text += format("\"{}\": {},\n", key, value.dump());
   text += "\"tensors\": [";
   bool first = true;
   for (const auto& [name, statistics] : file.tensors) {  // one line each, so that files can be compared by line
