@@ -1,6 +1,7 @@
 #include "qtool/optimize/cost_model.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 
 #include "learned_layers.h"

@@ -8,11 +8,6 @@ namespace qtool::optimize {
 
 namespace {
 
-bool joins_or_moves(const ir::Node& node) {
-  const ops::OpDef* def = ops::builtin_registry().find(node.domain, node.op_type);
-  return def != nullptr && (def->traits.flow == ops::ValueFlow::kMovesData || def->traits.flow == ops::ValueFlow::kJoinsInputs);
-}
-
 bool averages_distances(const ir::Graph& graph, const ir::Node& conv) {
   if (graph.type_of(conv.outputs[0]).shape[1] != 1) return false;
   ir::NodeId producer = graph.producer(conv.inputs[0]);
@@ -21,6 +16,11 @@ bool averages_distances(const ir::Graph& graph, const ir::Node& conv) {
 }
 
 }  // namespace
+
+bool joins_or_moves(const ir::Node& node) {
+  const ops::OpDef* def = ops::builtin_registry().find(node.domain, node.op_type);
+  return def != nullptr && (def->traits.flow == ops::ValueFlow::kMovesData || def->traits.flow == ops::ValueFlow::kJoinsInputs);
+}
 
 bool moves_data(const ir::Node& node) {
   const ops::OpDef* def = ops::builtin_registry().find(node.domain, node.op_type);

@@ -10,6 +10,9 @@ namespace qtool::optimize {
 // Output elements are elements of input 0 (reshape, slice, ...).
 [[nodiscard]] bool moves_data(const ir::Node& node);
 
+// The same, or elements of all inputs (Concat).
+[[nodiscard]] bool joins_or_moves(const ir::Node& node);
+
 // Conv, ConvTranspose, Gemm and MatMul; but not the constant convolution behind a Softmax that averages the distances of a
 // detection head (DFL).
 [[nodiscard]] bool is_learned(const ir::Graph& graph, const ir::Node& node);
