@@ -120,13 +120,16 @@ class Search {
   // Worst first. The number of wide ones maximises the predicted score less a price for each: several quantizers that
   // spoil the same output only pay off together.
   std::vector<PrecisionChoice> pick(const std::vector<Quantizer8>& worst_first) {
-    std::vector<double> remaining;
-    add_relative(remaining, simulation_->of(parameters_only(best_)), 1.0);
+    std::vector<double> floor;
+    add_relative(floor, simulation_->of(parameters_only(best_)), 1.0);
+    std::vector<double> remaining = floor;
     for (const Quantizer8& quantizer : worst_first) add_relative(remaining, quantizer.noise, 1.0);
     double most = predicted_db(remaining);
+    const double ceiling = std::min(predicted_db(floor), options_.target_db);
     std::vector<PrecisionChoice> choices;
     size_t chosen = 0;
-    for (size_t i = 0; i < worst_first.size() && predicted_db(remaining) < options_.target_db; ++i) {
+    for (size_t i = 0; i < worst_first.size(); ++i) {
+      if (ceiling - options_.least_gain_db * static_cast<double>(i + 1) <= most) break;  // not even all of them would pay
       const double alone = result_.sensitivity[i].alone_db;
       choices.push_back({worst_first[i].leader, options_.wide_bits, format("its quantizer alone leaves the outputs at {:.1f} dB", alone), alone});
       add_relative(remaining, worst_first[i].noise, -1.0);

@@ -25,6 +25,7 @@ double work_of(const Graph& graph, const Node& node) {
   const double out = elements(graph, node.outputs[0]);
   const double moved = kElementWise * out;
   if (node.inputs.size() < 2) return moved;
+  if (node.inputs[1] == ir::kNoValue) return moved;
   const ir::Value& second = graph.value(node.inputs[1]);
   if (!second.type || second.type->shape.rank() < 2) return moved;
   const Shape& weight = second.type->shape;

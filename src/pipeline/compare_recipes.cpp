@@ -34,7 +34,7 @@ std::vector<std::string> split_stages(const std::string& text) {
 bool is_stage_list(const std::string& text) {
   const std::vector<std::string> stages = split_stages(text);
   return std::all_of(stages.begin(), stages.end(),
-                     [](const std::string& stage) { return optimize::builtin_registry().find(stage) != nullptr; });
+                     [](const std::string& stage) { return stage == "selective" || optimize::builtin_registry().find(stage) != nullptr; });
 }
 
 // One recipe of the list as a configuration.

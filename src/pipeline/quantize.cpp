@@ -1,5 +1,7 @@
 #include "qtool/pipeline/quantize.h"
 
+#include <algorithm>
+
 #include "calibration_data.h"
 #include "qtool/calib/registry.h"
 #include "qtool/exporters/registry.h"
@@ -12,6 +14,16 @@
 #include "statistics_source.h"
 
 namespace qtool::pipeline {
+
+bool QuantizeConfig::selective() const {
+  return std::find(optimizations.begin(), optimizations.end(), "selective") != optimizations.end();
+}
+
+std::vector<std::string> QuantizeConfig::stages() const {
+  std::vector<std::string> names;
+  std::copy_if(optimizations.begin(), optimizations.end(), std::back_inserter(names), [](const std::string& name) { return name != "selective"; });
+  return names;
+}
 
 void QuantizeConfig::validate() const {
   std::vector<std::string> problems;
@@ -26,7 +38,8 @@ void QuantizeConfig::validate() const {
   if (threads < 1) problems.push_back("--threads: at least 1");
   (void)parse_accept(accept);
   (void)parse_relu6_policy(relu6);
-  (void)optimize::builtin_registry().resolve(optimizations);
+  (void)optimize::builtin_registry().resolve(stages());
+  if (selective() && data_free) problems.push_back("--optimizations selective measures on samples; it does not go with --data-free");
   if (data_free && !data.calib.empty()) problems.push_back("--data-free goes without --calib");
   if (data_free && calib::builtin_registry().at(activation_method).needs_histogram) {
     problems.push_back(format("--act_quantizer_calibration {} needs samples; with --data-free leave it at min-max", activation_method));

@@ -2,6 +2,7 @@
 
 #include "dead_outputs.h"
 #include "normalization_check.h"
+#include "precision_stage.h"
 #include "qtool/calib/registry.h"
 #include "qtool/onnxio/quantized_kind.h"
 #include "qtool/passes/plan_quantization.h"
@@ -117,6 +118,7 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
       .plan = [&](model::ModelState& target) {
         passes::plan_quantization(target, result.profile, ops::builtin_registry(), {.keep_float = config.keep_float});
         apply_schemas(config, target.plan);
+        if (result.precision) widen_activations(*result.precision, target);
       },
       .calibrate = [&](const model::ModelState& target, const data::SampleSource& source) {
         // Some of the samples only serve to compare stages.
@@ -132,18 +134,26 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
       },
       .encode = [&](model::ModelState& target, const calib::CalibrationResult& seen) {
         std::erase_if(target.encodings, [](const auto& entry) { return !entry.second.frozen; });
+        // A method that cuts tails must not cut the rare positives of a detector's last layers.
+        if (chosen.empty() && config.selective()) chosen = optimize::decision_ranges(target, seen.statistics);
         result.notes = passes::compute_encodings(target, seen.statistics, activation_method, weight_method,
                                                  {.percentile = config.percentile}, chosen);
       }};
+  if (config.selective() && data.source) result.precision = select_precision(config, state, quantizer.plan, *data.source, reporter);
   if (data.statistics) {
     quantizer.plan(state);
     result.optimized.calibration = statistics_of(*data.statistics, state.graph, passes::observed_values(state));
     quantizer.encode(state, result.optimized.calibration);
   } else {
     result.optimized = optimize::optimize(state, quantizer, data.source.get(), result.profile,
-                                          {.stages = config.optimizations, .accept = parse_accept(config.accept),
+                                          {.stages = config.stages(), .accept = parse_accept(config.accept),
                                            .relu6 = parse_relu6_policy(config.relu6), .threads = config.threads},
                                           reporter);
+  }
+  if (result.precision) {
+    const auto rows = precision_rows(state.graph, *result.precision);
+    result.optimized.rows.insert(result.optimized.rows.begin(), rows.begin(), rows.end());
+    result.optimized.held_out = std::max(result.optimized.held_out, result.precision->samples);
   }
   clock.mark("calibrate");
 

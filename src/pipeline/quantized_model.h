@@ -9,6 +9,7 @@
 #include "qtool/calib/calibrator.h"
 #include "qtool/model/target_profile.h"
 #include "qtool/passes/compute_encodings.h"
+#include "qtool/optimize/choose_precision.h"
 #include "qtool/pipeline/quantize.h"
 #include "stage_clock.h"
 
@@ -20,6 +21,7 @@ struct QuantizedModel {
   optimize::OptimizeResult optimized;       // stages, and the calibration
   optimize::RangeChoices range_choices;     // of the method "auto"
   std::optional<MethodComparison> comparison;
+  std::optional<optimize::PrecisionResult> precision;  // of --optimizations selective
   passes::EncodingNotes notes;
   std::vector<std::string> warnings;        // said already
   std::vector<std::string> advice;          // what the recommended recipe would change; said already

@@ -2,6 +2,7 @@
 
 #include "qtool/pipeline/recipe.h"
 #include "qtool/pipeline/stage_json.h"
+#include "precision_json.h"
 
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -190,6 +191,7 @@ std::string write_report(const ReportInputs& in) {
   if (in.quantized.comparison) report["calibration"]["comparison"] = comparison_json(in.quantized);
   if (!in.quantized.range_choices.tried.empty()) report["calibration"]["range_choices"] = choices_json(in.quantized);
   report["weights_sqnr_db"] = finite_or_null(in.weight_sqnr_db);
+  if (in.quantized.precision) report["selective"] = precision_json(in.quantized.model.state.graph, *in.quantized.precision);
   if (!in.quantized.optimized.rows.empty()) report["optimizations"] = optimizations_json(in.quantized.optimized);
   report["tensors"] = tensors_json(in);
   report["notes"] = notes_json(in.quantized.notes);

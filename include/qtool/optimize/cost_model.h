@@ -17,7 +17,7 @@ struct CostRates {
   double mac_16x16 = 4.0;
   double mac_8x4 = 1.0;
   double mac_float = 4.0;
-  double byte = 8.0;        // multiplications that moving one byte costs
+  double byte = 2.0;        // multiplications that moving one byte costs (on-chip memory)
 };
 
 struct Cost {

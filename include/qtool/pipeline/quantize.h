@@ -47,6 +47,10 @@ struct QuantizeConfig {
   std::vector<std::string> emit = {"encodings", "dlc"};
   int threads = 1;
 
+  // `optimizations` without "selective", which chooses precision before any stage runs.
+  [[nodiscard]] std::vector<std::string> stages() const;
+  [[nodiscard]] bool selective() const;
+
   // Every problem of the configuration itself in one Error(kUsage).
   void validate() const;
 };

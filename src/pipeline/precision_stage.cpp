@@ -1,0 +1,96 @@
+#include "precision_stage.h"
+
+#include <algorithm>
+
+#include "qtool/calib/calibrator.h"
+#include "qtool/calib/registry.h"
+#include "qtool/data/subset_source.h"
+#include "qtool/optimize/choose_ranges.h"
+#include "qtool/passes/compute_encodings.h"
+#include "qtool/support/format.h"
+
+namespace qtool::pipeline {
+
+namespace {
+
+constexpr int64_t kMostHeldOut = 8;
+constexpr int64_t kMostSamples = 64;  // for the ranges of the search; the final ones see all
+
+void widen(const optimize::ActivationBits& bits, model::ModelState& state) {
+  for (auto& [id, tensor] : state.plan.tensors) {
+    if (tensor.role != model::TensorRole::kActivation) continue;
+    if (const auto at = bits.find(tensor.leader); at != bits.end()) tensor.spec.bits = at->second;
+  }
+  // Box arithmetic in 16 bits with anchor points in 8 would still be off by a third of a cell.
+  for (const ir::NodeId id : state.graph.node_ids()) {
+    const ir::Node& node = state.graph.node(id);
+    const model::TensorPlan* result = state.plan.find(node.outputs[0]);
+    if (result == nullptr || !bits.contains(result->leader)) continue;
+    for (const ir::ValueId input : node.inputs) {
+      const auto operand = state.plan.tensors.find(input);
+      const bool constant = operand != state.plan.tensors.end() && state.graph.is_constant(input);
+      if (constant && operand->second.role == model::TensorRole::kActivation) operand->second.spec.bits = result->spec.bits;
+    }
+  }
+}
+
+// Methods that choose by measuring would measure again for every trial; a percentile stands in for them.
+const calib::Method& trial_method(const std::string& name) {
+  const bool chooses = name == "auto" || name == "best";
+  return calib::builtin_registry().at(chooses ? "percentile" : name);
+}
+
+}  // namespace
+
+optimize::PrecisionResult select_precision(const QuantizeConfig& config, const model::ModelState& floats, const PlanFunction& plan,
+                                           const data::SampleSource& source, Reporter& reporter) {
+  data::HeldOutSplit split = data::split_held_out(source.size(), kMostHeldOut);
+  if (static_cast<int64_t>(split.kept.size()) > kMostSamples) split.kept.resize(kMostSamples);
+  const auto kept = data::subset_of(source, split.kept), held_out = data::subset_of(source, split.held_out);
+
+  model::ModelState planned = floats;
+  plan(planned);
+  const calib::CalibrationResult seen = calib::calibrate(planned.graph, passes::observed_values(planned), *kept,
+                                                         {.threads = config.threads, .histograms = true}, reporter);
+  const calib::Method& method = trial_method(config.activation_method);
+  const calib::Method& weight_method = calib::builtin_registry().at(config.weight_method);
+  const auto requantize = [&](const optimize::ActivationBits& bits) {
+    model::ModelState state = floats;
+    plan(state);
+    widen(bits, state);
+    (void)passes::compute_encodings(state, seen.statistics, method, weight_method, {.percentile = config.percentile},
+                                    optimize::decision_ranges(state, seen.statistics));
+    return state;
+  };
+  const auto range_of = [&](ir::ValueId id) -> std::optional<quant::Range> {
+    const model::TensorPlan* tensor = planned.plan.find(id);
+    if (tensor == nullptr) return std::nullopt;
+    const auto at = seen.statistics.find(tensor->leader);
+    return at == seen.statistics.end() || at->second.empty() ? std::nullopt : std::optional(at->second.range);
+  };
+  return optimize::choose_precision(requantize, range_of, *held_out, {.threads = config.threads}, reporter);
+}
+
+void widen_activations(const optimize::PrecisionResult& precision, model::ModelState& state) {
+  optimize::ActivationBits bits;
+  for (const optimize::PrecisionChoice& choice : precision.choices) bits[choice.value] = choice.bits;
+  widen(bits, state);
+}
+
+std::vector<optimize::StageRow> precision_rows(const ir::Graph& graph, const optimize::PrecisionResult& precision) {
+  std::vector<optimize::StageRow> rows;
+  for (const optimize::PrecisionStep& step : precision.steps) {
+    optimize::StageRow row{.stage = rows.empty() ? "start" : "selective"};
+    row.score.emplace();
+    row.score->sqnr_db = step.score_db;
+    for (const auto& [name, db] : step.blocks) row.score->blocks.push_back({name, db});
+    row.decision = rows.empty() ? "start" : step.kept ? "kept" : "rolled back";
+    row.reason = rows.empty() ? "all activations as planned"
+                              : format("{}: {} activations at more than 8 bits, relative cost {:.3f}", step.name, step.wide, step.cost);
+    if (step.name == "head") row.outcome.notes = optimize::head_summary(graph, precision.head);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+}  // namespace qtool::pipeline
