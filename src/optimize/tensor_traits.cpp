@@ -42,7 +42,7 @@ double work_of(const Graph& graph, const Node& node) {
   constexpr double kElementWise = 16.0;  // an element read and written costs about as much as this many multiplications
   const double out = elements(graph, node.outputs[0]);
   const double moved = kElementWise * out;
-  if (node.inputs.size() < 2) return moved;
+  if (node.inputs.size() < 2 || node.inputs[1] == ir::kNoValue) return moved;
   const ir::Value& second = graph.value(node.inputs[1]);
   if (!second.type || second.type->shape.rank() < 2) return moved;
   const Shape& weight = second.type->shape;
