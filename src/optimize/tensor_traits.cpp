@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "qtool/ops/registry.h"
+#include "learned_layers.h"
 
 namespace qtool::optimize {
 
@@ -11,24 +11,6 @@ namespace {
 using ir::Graph;
 using ir::Node;
 using ir::ValueId;
-
-ops::ValueFlow flow_of(const Node& node) {
-  const ops::OpDef* def = ops::builtin_registry().find(node.domain, node.op_type);
-  return def == nullptr ? ops::ValueFlow::kComputes : def->traits.flow;
-}
-
-bool moves(const Node& node) {
-  const ops::ValueFlow flow = flow_of(node);
-  return flow == ops::ValueFlow::kMovesData || flow == ops::ValueFlow::kJoinsInputs;
-}
-
-bool is_learned(const Graph& graph, const Node& node) {
-  if (node.op_type != "Conv" && node.op_type != "ConvTranspose" && node.op_type != "Gemm" && node.op_type != "MatMul") return false;
-  if (node.op_type != "Conv" || graph.type_of(node.outputs[0]).shape[1] != 1) return true;
-  ValueId input = node.inputs[0];
-  while (graph.producer(input) != ir::kNoNode && moves(graph.node(graph.producer(input)))) input = graph.node(graph.producer(input)).inputs[0];
-  return graph.producer(input) == ir::kNoNode || graph.node(graph.producer(input)).op_type != "Softmax";
-}
 
 bool is_activation_value(const Graph& graph, ValueId id) {
   return id != ir::kNoValue && !graph.is_constant(id) && graph.value(id).type && graph.value(id).type->dtype == DType::kFloat32;
@@ -65,7 +47,7 @@ bool feeds_only_sigmoids(const Graph& graph, ValueId id) {
   return std::all_of(value.uses.begin(), value.uses.end(), [&](ir::NodeId user) {
     const Node& node = graph.node(user);
     if (node.op_type == "Sigmoid" && node.domain.empty()) return true;
-    if (!moves(node)) return false;
+    if (!joins_or_moves(node)) return false;
     return std::all_of(node.outputs.begin(), node.outputs.end(), [&](ValueId output) { return output == ir::kNoValue || feeds_only_sigmoids(graph, output); });
   });
 }
@@ -102,7 +84,7 @@ std::vector<ValueId> grid_members(const model::ModelState& state, ValueId leader
   for (const auto& [id, plan] : state.plan.tensors) {
     if (!follows(id)) continue;
     const ir::NodeId producer = state.graph.producer(id);
-    const bool copy = id != leader && producer != ir::kNoNode && flow_of(state.graph.node(producer)) == ops::ValueFlow::kMovesData &&
+    const bool copy = id != leader && producer != ir::kNoNode && moves_data(state.graph.node(producer)) &&
                       follows(state.graph.node(producer).inputs[0]);
     if (!copy) members.push_back(id);
   }
