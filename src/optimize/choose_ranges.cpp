@@ -41,7 +41,7 @@ std::vector<ProbedTensor> tensors_to_probe(const model::ModelState& state, const
     tensor.candidates = range_candidates(found->second, plan.spec, {.clip = !decides, .cut_for_sigmoid = feeds_only_sigmoids(state.graph, id)});
     tensor.clips = !decides;
     if (is_residual_stream(state.graph, id)) tensor.min_gain = kResidualGain;
-    if (tensor.candidates.empty()) continue;
+    if (tensor.candidates.empty() || tensor.members.empty()) continue;
     tensor.noise.resize(tensor.candidates.size());
     tensor.alive.assign(tensor.candidates.size(), true);
     tensors.push_back(std::move(tensor));

@@ -48,6 +48,8 @@ OutputMeasure::OutputMeasure(const ir::Graph& graph, const std::vector<Tensor>& 
   if (const auto signature = detector_signature(graph)) {
     signature_ = *signature;
     decoder_ = recognised_decoder(signature_);
+    // Heads that select for themselves give other boxes for every change: they are compared element by element.
+    if (decoder_ != nullptr && decoder_->decode({sample_outputs, signature_, -1.0}).is_final) decoder_ = nullptr;
   }
   if (decoder_ != nullptr) blocks_ = {{.name = "scores"}, {.name = "boxes", .weight = kBoxStrictness}};
   else find_blocks(graph, sample_outputs);
