@@ -8,6 +8,7 @@
 
 #include "dnnl_support.h"
 #include "integer_product.h"
+#include "pointwise.h"
 #include "qtool/exec/registry.h"
 #include "qtool/ops/window.h"
 #include "qtool/tensor/simd.h"
@@ -280,6 +281,7 @@ KernelFactory conv(bool transposed) {
     const bool simulated = request.input_encodings[0] != nullptr && request.input_encodings[1] != nullptr;
     if (!transposed && !simulated) {
       if (auto choice = winograd_conv(request)) return choice;
+      if (auto choice = pointwise_conv(request)) return choice;
     }
     return float_conv(request, *geometry);
   };
