@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "qtool/tensor/simd.h"
+
 namespace qtool::exec {
 
 namespace {
@@ -80,19 +82,11 @@ void copy_to_plain(const PhysicalView& view, float* target) {
     return;
   }
   const Blocked d = describe(view.shape, view.layout);
-  constexpr int64_t kTile = 64;  // pixels at a time, so that both sides stay in the first-level cache
   for (int64_t n = 0; n < d.batch; ++n) {
     for (int64_t b = 0; b < d.blocks; ++b) {
       const float* source = view.data + (n * d.blocks + b) * d.spatial * d.block;
       const int64_t lanes = std::min(d.block, d.channels - b * d.block);
-      float* rows = target + (n * d.channels + b * d.block) * d.spatial;
-      for (int64_t tile = 0; tile < d.spatial; tile += kTile) {
-        const int64_t end = std::min(tile + kTile, d.spatial);
-        for (int64_t lane = 0; lane < lanes; ++lane) {
-          float* row = rows + lane * d.spatial;
-          for (int64_t s = tile; s < end; ++s) row[s] = source[s * d.block + lane];
-        }
-      }
+      simd::kernels().transpose(source, d.block, target + (n * d.channels + b * d.block) * d.spatial, d.spatial, d.spatial, lanes);
     }
   }
 }
@@ -108,9 +102,9 @@ void copy_from_plain(const float* source, const Shape& shape, Layout layout, flo
       float* block = target + (n * d.blocks + b) * d.spatial * d.block;
       const int64_t lanes = std::min(d.block, d.channels - b * d.block);
       const float* rows = source + (n * d.channels + b * d.block) * d.spatial;
-      for (int64_t s = 0; s < d.spatial; ++s) {
-        for (int64_t lane = 0; lane < lanes; ++lane) block[s * d.block + lane] = rows[lane * d.spatial + s];
-        for (int64_t lane = lanes; lane < d.block; ++lane) block[s * d.block + lane] = 0.0f;
+      simd::kernels().transpose(rows, d.spatial, block, d.block, lanes, d.spatial);
+      for (int64_t s = 0; lanes < d.block && s < d.spatial; ++s) {
+        std::fill(block + s * d.block + lanes, block + (s + 1) * d.block, 0.0f);
       }
     }
   }

@@ -4,6 +4,7 @@
 #include <array>
 #include <numbers>
 
+#include "dense_layer.h"
 #include "qtool/ops/window.h"
 #include "simd/float_kernels.h"
 #include "threads.h"
@@ -42,20 +43,10 @@ bool pays(int64_t in_channels, int64_t out_channels, int64_t pixels) {
   return pixels >= 640;
 }
 
-Finish finish_of(const FusedActivation& activation) {
-  switch (activation.kind) {
-    case FusedActivation::Kind::kNone: break;
-    case FusedActivation::Kind::kRelu: return {Finish::kRelu, 0.0f, 0.0f};
-    case FusedActivation::Kind::kClip: return {Finish::kClip, activation.lo, activation.hi};
-    case FusedActivation::Kind::kSilu: return {Finish::kSilu, 0.0f, 0.0f};
-  }
-  return {Finish::kNone, 0.0f, 0.0f};
-}
-
 // Blocks of equal size, as large as the cache allows and at least one for each thread.
 void divide_tiles(Plan3x3& plan, const FloatKernels& kernels) {
   const int64_t bytes_per_tile = winograd_scratch_floats(plan.job.in_blocks, 1, kernels.block) * static_cast<int64_t>(sizeof(float));
-  const int64_t panel = kernels.winograd_panel;
+  const int64_t panel = kernels.panel;
   const int64_t largest = std::max<int64_t>(1, kBlockBytes / bytes_per_tile / panel) * panel;
   const int64_t blocks = std::max((plan.all_tiles() + largest - 1) / largest, std::min<int64_t>(intra_threads(), plan.all_tiles()));
   plan.block_tiles = (plan.all_tiles() + blocks - 1) / blocks;
@@ -100,8 +91,8 @@ Tensor pack_winograd_weights(const Tensor& weights, const WinogradJob& job, int6
   float* to = packed.mutable_data<float>().data();
   const float* from = weights.data<float>().data();
   for (int64_t o = 0; o < out_channels; ++o) {
-    const int64_t first_block = o / (kWinogradGroup * block) * kWinogradGroup;
-    const int64_t width = std::min(kWinogradGroup, job.out_blocks - first_block) * block;
+    const int64_t first_block = o / (kOutGroup * block) * kOutGroup;
+    const int64_t width = std::min(kOutGroup, job.out_blocks - first_block) * block;
     float* group = to + first_block * block * kWinogradPoints * in_channels + (o - first_block * block);
     for (int64_t i = 0; i < in_channels; ++i) {
       const auto u = transform_weights(from + (o * in_channels + i) * 9);
@@ -147,12 +138,7 @@ std::optional<KernelChoice> winograd_conv(const KernelRequest& request) {
   choice.input_absorbed = {false, true, request.has_input(2)};
   choice.scratch_bytes = static_cast<size_t>(winograd_scratch_floats(plan.job.in_blocks, plan.block_tiles, kernels.block)) *
                          sizeof(float) * static_cast<size_t>(intra_threads());
-  std::vector<float> bias;
-  if (const Tensor* constant = request.constant(2)) {
-    bias = constant->to_float();
-    bias.resize(static_cast<size_t>(plan.job.out_blocks * kernels.block), 0.0f);
-  }
-  choice.kernel = make_kernel([plan, &kernels, bias, weights = pack_winograd_weights(*request.constant(1), plan.job, kernels.block)](
+  choice.kernel = make_kernel([plan, &kernels, bias = padded_bias(request, plan.job.out_blocks * kernels.block), weights = pack_winograd_weights(*request.constant(1), plan.job, kernels.block)](
                                   const KernelArgs& args) { run(plan, kernels, weights, bias, args); });
   return choice;
 }

@@ -53,6 +53,17 @@ struct Kernels {
   // rows x lanes: y[r][l] = x[r][l] * scale[l] + shift[l]; lanes is small (a channel block) or long.
   void (*affine_lanes)(const float* x, float* y, int64_t rows, int64_t lanes, const float* scale, const float* shift);
 
+  // y = a + (b - a) * weight; y may equal a or b.
+  void (*lerp)(const float* a, const float* b, float* y, int64_t n, float weight);
+  // y[c][r] = x[r][c] for rows x columns elements; strides are in floats. x and y must not overlap.
+  void (*transpose)(const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t rows, int64_t columns);
+  // sums[0] = sum of x, sums[1] = sum of squares, in double and in the same order in every set.
+  void (*moments)(const float* x, int64_t n, double* sums);
+  // y = (x - mean) * factor * scale[i] + bias[i]; bias may be null; y may equal x.
+  void (*normalize)(const float* x, float* y, int64_t n, float mean, float factor, const float* scale, const float* bias);
+  // y = (x - mean) * scale + shift; y may equal x.
+  void (*center_scale)(const float* x, float* y, int64_t n, float mean, float scale, float shift);
+
   // Row reductions in a fixed order.
   float (*row_max)(const float* x, int64_t n);
   // y = exp(x - shift), returns the sum.

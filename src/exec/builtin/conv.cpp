@@ -8,9 +8,12 @@
 
 #include "dnnl_support.h"
 #include "integer_product.h"
+#include "pointwise.h"
 #include "qtool/exec/registry.h"
 #include "qtool/ops/window.h"
 #include "qtool/tensor/simd.h"
+#include "simd/float_kernels.h"
+#include "threads.h"
 #include "winograd.h"
 
 namespace qtool::exec {
@@ -70,6 +73,7 @@ struct Primitive {
   std::string impl;
 };
 
+// Silu is left to apply_silu.
 void append_activation(dnnl::primitive_attr& attr, const FusedActivation& activation) {
   if (activation.kind == Kind::kNone) return;
   dnnl::post_ops ops;
@@ -77,7 +81,6 @@ void append_activation(dnnl::primitive_attr& attr, const FusedActivation& activa
   if (activation.kind == Kind::kClip) {
     ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_clip, std::max(activation.lo, -3e38f), std::min(activation.hi, 3e38f));
   }
-  if (activation.kind == Kind::kSilu) ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_swish, 1.0f, 0.0f);
   attr.set_post_ops(ops);
 }
 
@@ -154,16 +157,28 @@ KernelChoice common_choice(const KernelRequest& request, const Chosen& chosen) {
   return choice;
 }
 
+// oneDNN's own x * sigmoid(x) costs several times as much as a pass of ours over the result.
+void apply_silu(float* y, int64_t count) {
+  constexpr int64_t kPart = 1 << 16;
+  intra_for((count + kPart - 1) / kPart, [&](int64_t part, int) {
+    float* at = y + part * kPart;
+    float_kernels().silu(at, at, std::min(kPart, count - part * kPart));
+  });
+}
+
 std::optional<KernelChoice> float_conv(const KernelRequest& request, const Geometry& g) {
   const Tensor* bias = request.constant(2);
-  auto chosen = choose_primitive(request, g, bias != nullptr, request.activation);
+  const bool silu = request.activation.kind == Kind::kSilu;
+  auto chosen = choose_primitive(request, g, bias != nullptr, silu ? FusedActivation{} : request.activation);
   if (!chosen) return std::nullopt;
   KernelChoice choice = common_choice(request, *chosen);
   choice.scratch_bytes = chosen->primitive.scratchpad.get_size();
   Tensor packed = pack_weights(g, chosen->primitive, *request.constant(1));
+  const int64_t silu_count = silu ? physical_count(g.target, chosen->to) : 0;
   choice.kernel = make_kernel([primitive = std::move(chosen->primitive), packed, bias = bias ? *bias : Tensor(),
-                               has_bias = bias != nullptr](const KernelArgs& args) {
+                               has_bias = bias != nullptr, silu_count](const KernelArgs& args) {
     execute(primitive, args.in[0], packed, has_bias ? &bias : nullptr, args.out[0], args.scratch);
+    if (silu_count > 0) apply_silu(static_cast<float*>(args.out[0]), silu_count);
   });
   return choice;
 }
@@ -280,6 +295,7 @@ KernelFactory conv(bool transposed) {
     const bool simulated = request.input_encodings[0] != nullptr && request.input_encodings[1] != nullptr;
     if (!transposed && !simulated) {
       if (auto choice = winograd_conv(request)) return choice;
+      if (auto choice = pointwise_conv(request)) return choice;
     }
     return float_conv(request, *geometry);
   };

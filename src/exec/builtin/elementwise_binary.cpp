@@ -1,4 +1,4 @@
-// Add, Sub, Mul, Div, Max, Min with numpy broadcasting.
+// Add, Sub, Mul, Div, Max, Min with numpy broadcasting, and Pow with exponent 2.
 //
 // Equal shapes run in the layout they lie in. A [N, C, 1, 1] factor on a blocked tensor (squeeze-and-excitation,
 // folded affine constants) runs blocked too. Everything else is plain: trailing dimensions that match are one run.
@@ -199,6 +199,26 @@ std::optional<KernelChoice> broadcast(const KernelRequest& request, Member op) {
   return choice;
 }
 
+// Squares, the one power that box decoders raise to.
+std::optional<KernelChoice> square(const KernelRequest& request) {
+  const Tensor* exponent = request.constant(1);
+  if (request.input_type(0).dtype != DType::kFloat32 || request.input_shape(0) != request.output_shape() || exponent == nullptr ||
+      exponent->element_count() != 1 || exponent->to_float()[0] != 2.0f) {
+    return std::nullopt;
+  }
+  const Layout layout = request.input_layouts[0];
+  KernelChoice choice;
+  choice.input_layouts = {layout, Layout{}};
+  choice.input_absorbed = {false, true};
+  choice.output_layouts = {layout};
+  choice.in_place_input = 0;
+  choice.kernel = make_kernel([count = physical_count(request.output_shape(), layout)](const KernelArgs& args) {
+    const auto* x = static_cast<const float*>(args.in[0]);
+    simd::kernels().mul(x, x, static_cast<float*>(args.out[0]), count);
+  });
+  return choice;
+}
+
 KernelFactory binary(Member op) {
   return [op](const KernelRequest& request) -> std::optional<KernelChoice> {
     if (!request.all_float() || request.node.inputs.size() != 2 || request.output_shape().element_count() == 0) {
@@ -219,6 +239,7 @@ void register_elementwise_binary(Registry& registry) {
   registry.add("Sub", binary(&simd::Kernels::sub));
   registry.add("Mul", binary(&simd::Kernels::mul));
   registry.add("Div", binary(&simd::Kernels::div));
+  registry.add("Pow", square);
   registry.add("Max", binary(&simd::Kernels::max));
   registry.add("Min", binary(&simd::Kernels::min));
 }

@@ -3,6 +3,7 @@
 
 #include "qtool/exec/registry.h"
 #include "qtool/tensor/simd.h"
+#include "simd/float_kernels.h"
 
 namespace qtool::exec {
 
@@ -38,6 +39,14 @@ KernelFactory unary(UnaryFn fn) {
     });
     return choice;
   };
+}
+
+// Off the grids of a simulation the bits need not agree between instruction sets.
+void float_sigmoid(const simd::Kernels&, const ir::Node&, const float* x, float* y, int64_t n) { float_kernels().sigmoid(x, y, n); }
+
+std::optional<KernelChoice> sigmoid(const KernelRequest& request) {
+  const bool on_grid = !request.input_encodings.empty() && request.input_encodings[0] != nullptr;
+  return unary(on_grid ? plain_call<&simd::Kernels::sigmoid> : float_sigmoid)(request);
 }
 
 std::optional<KernelChoice> gelu(const KernelRequest& request) {
@@ -87,7 +96,7 @@ std::optional<KernelChoice> clip(const KernelRequest& request) {
 
 void register_elementwise_unary(Registry& registry) {
   registry.add("Relu", unary(plain_call<&simd::Kernels::relu>));
-  registry.add("Sigmoid", unary(plain_call<&simd::Kernels::sigmoid>));
+  registry.add("Sigmoid", sigmoid);
   registry.add("Tanh", unary(plain_call<&simd::Kernels::tanh>));
   registry.add("Erf", unary(plain_call<&simd::Kernels::erf>));
   registry.add("HardSwish", unary(plain_call<&simd::Kernels::hard_swish>));

@@ -1,40 +1,29 @@
-// LayerNormalization over the trailing axes, one output. Moments in double, in a fixed order.
+// LayerNormalization over the trailing axes, one output, and InstanceNormalization. Moments in double, in a fixed order.
+#include <algorithm>
 #include <cmath>
 
 #include "qtool/exec/registry.h"
+#include "qtool/tensor/simd.h"
 
 namespace qtool::exec {
 
 namespace {
 
+struct Moments {
+  double mean, variance;
+};
+
+Moments moments_of(const float* x, int64_t n) {
+  double sums[2];
+  simd::kernels().moments(x, n, sums);
+  const double mean = sums[0] / static_cast<double>(n);
+  return {mean, std::max(0.0, sums[1] / static_cast<double>(n) - mean * mean)};
+}
+
 void normalize_row(const float* x, float* y, int64_t n, const float* scale, const float* bias, double epsilon) {
-  constexpr int kLanes = 8;  // independent sums, so that the compiler may use vectors without changing the order
-  double sum[kLanes] = {}, squares[kLanes] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (int l = 0; l < kLanes; ++l) {
-      const double v = x[i + l];
-      sum[l] += v;
-      squares[l] += v * v;
-    }
-  }
-  double total = 0.0, total_squares = 0.0;
-  for (int l = 0; l < kLanes; ++l) {
-    total += sum[l];
-    total_squares += squares[l];
-  }
-  for (; i < n; ++i) {
-    total += x[i];
-    total_squares += static_cast<double>(x[i]) * x[i];
-  }
-  const double mean = total / static_cast<double>(n);
-  const double variance = std::max(0.0, total_squares / static_cast<double>(n) - mean * mean);
-  const auto factor = static_cast<float>(1.0 / std::sqrt(variance + epsilon));
-  const auto shift = static_cast<float>(mean);
-  for (int64_t k = 0; k < n; ++k) {
-    const float value = (x[k] - shift) * factor * scale[k];
-    y[k] = bias != nullptr ? value + bias[k] : value;
-  }
+  const Moments moments = moments_of(x, n);
+  simd::kernels().normalize(x, y, n, static_cast<float>(moments.mean), static_cast<float>(1.0 / std::sqrt(moments.variance + epsilon)),
+                            scale, bias);
 }
 
 std::optional<KernelChoice> layer_norm(const KernelRequest& request) {
@@ -57,8 +46,35 @@ std::optional<KernelChoice> layer_norm(const KernelRequest& request) {
   return choice;
 }
 
+// Every plane of every image on its own.
+std::optional<KernelChoice> instance_norm(const KernelRequest& request) {
+  if (!request.all_float()) return std::nullopt;
+  const Shape& shape = request.input_shape(0);
+  if (shape.rank() < 3 || shape.element_count() == 0) return std::nullopt;
+  const int64_t planes = shape[0] * shape[1], n = shape.span_count(2, shape.rank());
+  KernelChoice choice;
+  choice.input_layouts.assign(3, Layout{});
+  choice.output_layouts = {Layout{}};
+  choice.in_place_input = 0;
+  choice.kernel = make_kernel([planes, channels = shape[1], n, epsilon = request.node.attr_float("epsilon", 1e-5f)](const KernelArgs& args) {
+    const auto* scale = static_cast<const float*>(args.in[1]);
+    const auto* bias = static_cast<const float*>(args.in[2]);
+    for (int64_t plane = 0; plane < planes; ++plane) {
+      const float* x = static_cast<const float*>(args.in[0]) + plane * n;
+      const Moments moments = moments_of(x, n);
+      const double factor = scale[plane % channels] / std::sqrt(moments.variance + static_cast<double>(epsilon));
+      simd::kernels().center_scale(x, static_cast<float*>(args.out[0]) + plane * n, n, static_cast<float>(moments.mean),
+                                   static_cast<float>(factor), bias[plane % channels]);
+    }
+  });
+  return choice;
+}
+
 }  // namespace
 
-void register_layer_norm(Registry& registry) { registry.add("LayerNormalization", layer_norm); }
+void register_layer_norm(Registry& registry) {
+  registry.add("LayerNormalization", layer_norm);
+  registry.add("InstanceNormalization", instance_norm);
+}
 
 }  // namespace qtool::exec

@@ -39,10 +39,19 @@ Band blocked_band(const Shape& source, Layout layout, int64_t begin, int64_t siz
   return {source[0], part * plane, blocks * plane, begin / layout.block * plane};
 }
 
+// Runs of one or two floats (box coordinates) are too short for a library call.
+void copy_run(const float* source, float* target, int64_t count) {
+  constexpr int64_t kShort = 4;
+  if (count > kShort) {
+    std::memcpy(target, source, static_cast<size_t>(count) * sizeof(float));
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i) target[i] = source[i];
+}
+
 void copy_band(const Band& band, const float* source, float* target) {
   for (int64_t o = 0; o < band.outer; ++o) {
-    std::memcpy(target + o * band.run, source + o * band.source_stride + band.source_offset,
-                static_cast<size_t>(band.run) * sizeof(float));
+    copy_run(source + o * band.source_stride + band.source_offset, target + o * band.run, band.run);
   }
 }
 
@@ -127,12 +136,11 @@ std::optional<KernelChoice> concat(const KernelRequest& request) {
   choice.output_layouts = {layout};
   choice.kernel = make_kernel([parts, outer, stride](const KernelArgs& args) {
     auto* target = static_cast<float*>(args.out[0]);
-    for (size_t i = 0; i < parts.size(); ++i) {
-      const auto* source = static_cast<const float*>(args.in[i]);
-      if (source == target + parts[i].offset) continue;  // the part was written in place
-      for (int64_t o = 0; o < outer; ++o) {
-        std::memcpy(target + o * stride + parts[i].offset, source + o * parts[i].run,
-                    static_cast<size_t>(parts[i].run) * sizeof(float));
+    for (int64_t o = 0; o < outer; ++o) {  // outermost, so that the target is written in order
+      for (size_t i = 0; i < parts.size(); ++i) {
+        const auto* source = static_cast<const float*>(args.in[i]);
+        if (source == target + parts[i].offset) continue;  // the part was written in place
+        copy_run(source + o * parts[i].run, target + o * stride + parts[i].offset, parts[i].run);
       }
     }
   });

@@ -4,6 +4,7 @@
 
 #include "nearest_taps.h"
 #include "qtool/exec/registry.h"
+#include "qtool/tensor/simd.h"
 
 namespace qtool::exec {
 
@@ -26,25 +27,51 @@ Taps linear_taps(const ops::ResizeParams& params, const Shape& source, size_t ax
   return taps;
 }
 
-void bilinear(const Planes& p, const Taps& rows, const Taps& columns, const float* x, float* y) {
+void stretch_row(const Planes& p, const Taps& columns, const float* source, float* target) {
+  for (int64_t w = 0; w < p.out_w; ++w) {
+    const float* left = source + columns.first[static_cast<size_t>(w)] * p.lanes;
+    const float* right = source + columns.second[static_cast<size_t>(w)] * p.lanes;
+    const float over = columns.weight[static_cast<size_t>(w)];
+    for (int64_t l = 0; l < p.lanes; ++l) target[w * p.lanes + l] = left[l] + (right[l] - left[l]) * over;
+  }
+}
+
+// Two stretched source rows, kept while target rows lie between them.
+class RowPair {
+ public:
+  RowPair(const Planes& p, const Taps& columns, float* memory) : p_(p), columns_(columns), rows_{memory, memory + p.out_w * p.lanes} {}
+
+  // The stretched row `row` of the plane; `other` must not be given up for it.
+  const float* get(const float* plane, int64_t row, int64_t other) {
+    for (int i : {0, 1}) {
+      if (held_[i] == row) return rows_[i];
+    }
+    const int slot = held_[0] == other ? 1 : 0;
+    stretch_row(p_, columns_, plane + row * p_.in_w * p_.lanes, rows_[slot]);
+    held_[slot] = row;
+    return rows_[slot];
+  }
+  void forget() { held_[0] = held_[1] = -1; }
+
+ private:
+  const Planes& p_;
+  const Taps& columns_;
+  float* rows_[2];
+  int64_t held_[2] = {-1, -1};
+};
+
+// Each source row is stretched once, then pairs of rows are mixed. scratch: two target rows.
+void bilinear(const Planes& p, const Taps& rows, const Taps& columns, const float* x, float* y, float* scratch) {
+  RowPair pair(p, columns, scratch);
+  const int64_t row_floats = p.out_w * p.lanes;
   for (int64_t plane = 0; plane < p.count; ++plane) {
     const float* source = x + plane * p.in_h * p.in_w * p.lanes;
-    float* target = y + plane * p.out_h * p.out_w * p.lanes;
+    pair.forget();
     for (int64_t h = 0; h < p.out_h; ++h) {
-      const float* top = source + rows.first[static_cast<size_t>(h)] * p.in_w * p.lanes;
-      const float* bottom = source + rows.second[static_cast<size_t>(h)] * p.in_w * p.lanes;
-      const float down = rows.weight[static_cast<size_t>(h)];
-      for (int64_t w = 0; w < p.out_w; ++w) {
-        const int64_t left = columns.first[static_cast<size_t>(w)] * p.lanes;
-        const int64_t right = columns.second[static_cast<size_t>(w)] * p.lanes;
-        const float over = columns.weight[static_cast<size_t>(w)];
-        float* pixel = target + (h * p.out_w + w) * p.lanes;
-        for (int64_t l = 0; l < p.lanes; ++l) {
-          const float upper = top[left + l] + (top[right + l] - top[left + l]) * over;
-          const float lower = bottom[left + l] + (bottom[right + l] - bottom[left + l]) * over;
-          pixel[l] = upper + (lower - upper) * down;
-        }
-      }
+      const int64_t top = rows.first[static_cast<size_t>(h)], bottom = rows.second[static_cast<size_t>(h)];
+      const float* upper = pair.get(source, top, bottom);
+      const float* lower = pair.get(source, bottom, top);
+      simd::kernels().lerp(upper, lower, y + (plane * p.out_h + h) * row_floats, row_floats, rows.weight[static_cast<size_t>(h)]);
     }
   }
 }
@@ -69,9 +96,11 @@ std::optional<KernelChoice> resize(const KernelRequest& request) {
       copy_nearest(planes, taps, static_cast<const float*>(args.in[0]), static_cast<float*>(args.out[0]));
     });
   } else {
+    choice.scratch_bytes = static_cast<size_t>(2 * planes.out_w * planes.lanes) * sizeof(float);
     choice.kernel = make_kernel([planes, rows = linear_taps(params, source, 2, target[2]),
                                  columns = linear_taps(params, source, 3, target[3])](const KernelArgs& args) {
-      bilinear(planes, rows, columns, static_cast<const float*>(args.in[0]), static_cast<float*>(args.out[0]));
+      bilinear(planes, rows, columns, static_cast<const float*>(args.in[0]), static_cast<float*>(args.out[0]),
+               reinterpret_cast<float*>(args.scratch));
     });
   }
   return choice;

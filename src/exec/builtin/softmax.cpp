@@ -8,6 +8,8 @@ namespace qtool::exec {
 
 namespace {
 
+constexpr int64_t kShortRow = 16;
+
 void softmax_row(const float* x, float* y, int64_t n) {
   const simd::Kernels& simd = simd::kernels();
   const float sum = simd.exp_sum(x, y, n, simd.row_max(x, n));
@@ -34,6 +36,19 @@ void softmax_columns(const float* x, float* y, int64_t n, int64_t inner) {
   }
 }
 
+// Rows of a few elements: a tile of them is turned so that they become columns.
+void softmax_short_rows(const float* x, float* y, int64_t rows, int64_t n) {
+  constexpr int64_t kTile = 64;
+  const simd::Kernels& simd = simd::kernels();
+  float tile[kShortRow * kTile];
+  for (int64_t row = 0; row < rows; row += kTile) {
+    const int64_t count = std::min(kTile, rows - row);
+    simd.transpose(x + row * n, n, tile, count, count, n);
+    softmax_columns(tile, tile, n, count);
+    simd.transpose(tile, count, y + row * n, n, n, count);
+  }
+}
+
 std::optional<KernelChoice> softmax(const KernelRequest& request) {
   if (!request.all_float()) return std::nullopt;
   const Shape& shape = request.input_shape(0);
@@ -49,6 +64,7 @@ std::optional<KernelChoice> softmax(const KernelRequest& request) {
   choice.kernel = make_kernel([outer, n, inner](const KernelArgs& args) {
     const auto* x = static_cast<const float*>(args.in[0]);
     auto* y = static_cast<float*>(args.out[0]);
+    if (inner == 1 && n <= kShortRow) return softmax_short_rows(x, y, outer, n);
     for (int64_t o = 0; o < outer; ++o, x += n * inner, y += n * inner) {
       if (inner == 1) softmax_row(x, y, n);
       else softmax_columns(x, y, n, inner);

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "qtool/exec/registry.h"
+#include "qtool/tensor/simd.h"
 
 namespace qtool::exec {
 
@@ -58,6 +59,8 @@ void permute(const Permutation& p, const float* source, float* target) {
       for (int64_t r = 0; r < rows; ++r) {
         std::memcpy(target + r * columns, source + offset + r * row_stride, static_cast<size_t>(columns) * sizeof(float));
       }
+    } else if (row_stride == 1) {
+      simd::kernels().transpose(source + offset, column_stride, target, columns, columns, rows);
     } else {
       copy_tile(source + offset, target, rows, columns, row_stride, column_stride);
     }

@@ -175,6 +175,15 @@ TEST(Elementwise, SumOfOneTwoAndThree) {
 
 // ---- fusion -----------------------------------------------------------------------------------------------------
 
+TEST(Elementwise, SquaresAreFastAndOtherPowersAreRight) {
+  for (const float exponent : {2.0f, 3.0f}) {
+    GraphBuilder b;
+    const auto x = conv(b, b.input("x", {1, 3, 5, 6}), 3, 20, "x1");
+    b.output(conv(b, b.node("Pow", {x, b.scalar(exponent)}, "y"), 20, 8, "z"));
+    EXPECT_EQ(exponent == 2.0f ? 0u : 1u, expect_as_interpreted(b).reference_steps);
+  }
+}
+
 TEST(Fusion, ActivationsAreFusedIntoTheConvolution) {
   for (const std::string kind : {"Relu", "Clip", "Silu"}) {
     GraphBuilder b;
@@ -335,6 +344,15 @@ TEST(Movement, SoftmaxOnEveryAxisOldAndNew) {
   }
 }
 
+TEST(Movement, SoftmaxOfShortRows) {
+  for (const int64_t n : {1, 2, 3, 16, 17}) {
+    GraphBuilder b;
+    b.output(b.node("Softmax", {b.input("x", {5, 33, n})}, "y"));
+    SCOPED_TRACE(n);
+    expect_as_interpreted(b);
+  }
+}
+
 TEST(Movement, LayerNormalizationOverOneAndTwoAxes) {
   for (const int64_t axis : {-1, -2}) {
     GraphBuilder b(17);
@@ -346,6 +364,63 @@ TEST(Movement, LayerNormalizationOverOneAndTwoAxes) {
 }
 
 // ---- shapes that depend on data -----------------------------------------------------------------------------------
+
+TEST(Norms, InstanceNormalizationOfEveryRank) {
+  for (const Shape& shape : {Shape{2, 5, 9}, Shape{1, 20, 7, 6}, Shape{2, 3, 4, 5, 3}}) {
+    GraphBuilder b(17);
+    const auto x = b.input("x", shape);
+    b.output(b.node("InstanceNormalization", {x, b.random("scale", {shape[1]}), b.random("bias", {shape[1]})}, "y", {{"epsilon", 1e-3f}}));
+    SCOPED_TRACE(shape.text());
+    EXPECT_EQ(0u, expect_as_interpreted(b).reference_steps);
+  }
+}
+
+TEST(Norms, BatchNormalizationLeftAloneKeepsTheLayout) {
+  for (const int64_t channels : {3, 16, 20}) {
+    GraphBuilder b(17);
+    const auto x = conv(b, b.input("x", {2, 3, 9, 8}), 3, channels, "x1");
+    const auto y = b.batch_norm(b.node("Tanh", {x}, "t"), channels, "y");  // not behind a convolution
+    b.output(y);
+    b.output(conv(b, y, channels, 8, "z"));
+    b.output(b.batch_norm(b.input("flat", {4, channels}), channels, "flat_y"));
+    SCOPED_TRACE(channels);
+    EXPECT_EQ(0u, expect_as_interpreted(b).reference_steps);
+  }
+}
+
+TEST(Resizes, BilinearUpAndDownInBothLayouts) {
+  for (const char* transform : {"half_pixel", "align_corners", "asymmetric"}) {
+    for (const Ints& size : {Ints{13, 17}, Ints{5, 4}, Ints{7, 30}, Ints{1, 1}}) {
+      for (const int64_t channels : {3, 20}) {
+        GraphBuilder b(17);
+        const auto x = conv(b, b.input("x", {2, 3, 9, 8}), 3, channels, "x1");
+        const auto sizes = b.constant("sizes", ints({2, channels, size[0], size[1]}));
+        b.output(b.node("Resize", {x, ir::kNoValue, ir::kNoValue, sizes}, "y",
+                        {{"mode", std::string("linear")}, {"coordinate_transformation_mode", std::string(transform)}}));
+        SCOPED_TRACE(format("{} {}x{} channels {}", transform, size[0], size[1], channels));
+        expect_as_interpreted(b);
+      }
+    }
+  }
+}
+
+// Small images have a kernel of their own where the vectors are wide.
+TEST(PointwiseLayers, OnSmallImagesWithEveryActivation) {
+  for (const char* activation : {"", "Relu", "Clip", "Silu"}) {
+    for (const auto& [in, out] : std::vector<std::pair<int64_t, int64_t>>{{8, 16}, {17, 40}, {96, 33}, {40, 1}}) {
+      for (const int64_t size : {1, 7, 8}) {
+        GraphBuilder b(17);
+        auto y = conv(b, b.input("x", {2, in, size, size}), in, out, "y", 1);
+        if (std::string(activation) == "Relu") y = b.node("Relu", {y}, "z");
+        if (std::string(activation) == "Clip") y = b.node("Clip", {y, b.scalar(-0.1f), b.scalar(0.4f)}, "z");
+        if (std::string(activation) == "Silu") y = b.node("Mul", {y, b.node("Sigmoid", {y}, "gate")}, "z");
+        b.output(y);
+        SCOPED_TRACE(format("{} {} -> {} at {}", activation, in, out, size));
+        expect_as_interpreted(b);
+      }
+    }
+  }
+}
 
 TEST(DataDependentShapes, NonZeroRuns) {
   GraphBuilder b;

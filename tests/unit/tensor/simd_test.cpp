@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "qtool/support/error.h"
@@ -78,6 +79,49 @@ TEST_P(EveryIsa, MinMaxLeavesNonFiniteOut) {
   EXPECT_EQ(kernels().min_max(x.data(), static_cast<int64_t>(x.size()), &lo, &hi), 2);
   EXPECT_EQ(lo, -50.0f);
   EXPECT_EQ(hi, 50.0f);
+}
+
+TEST_P(EveryIsa, TransposeMovesEveryElement) {
+  for (const auto& [rows, columns] : std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {4, 4}, {85, 33}, {16, 49}, {3, 100}, {100, 3}, {17, 16}}) {
+    const int64_t x_stride = columns + 3, y_stride = rows + 1;
+    std::vector<float> x(static_cast<size_t>(rows * x_stride)), y(static_cast<size_t>(columns * y_stride), -1.0f);
+    for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i);
+    kernels().transpose(x.data(), x_stride, y.data(), y_stride, rows, columns);
+    for (int64_t c = 0; c < columns; ++c) {
+      for (int64_t r = 0; r < rows; ++r) {
+        ASSERT_EQ(y[static_cast<size_t>(c * y_stride + r)], x[static_cast<size_t>(r * x_stride + c)]) << rows << "x" << columns;
+      }
+      EXPECT_EQ(y[static_cast<size_t>(c * y_stride + rows)], -1.0f) << "wrote past the row";
+    }
+  }
+}
+
+// What norms and resizing compute must not depend on the instruction set: simulated integers hang on it.
+TEST_P(EveryIsa, MomentsAndAffineLoopsAreTheSameAsTheGenericOnes) {
+  const std::vector<float> x = inputs();
+  const auto n = static_cast<int64_t>(x.size());
+  const auto run = [&] {
+    std::vector<float> all(x.size() * 4);
+    kernels().lerp(x.data(), x.data() + 1, all.data(), n - 1, 0.3f);
+    kernels().normalize(x.data(), all.data() + n, n, 0.7f, 1.3f, x.data(), nullptr);
+    kernels().normalize(x.data(), all.data() + 2 * n, n, 0.7f, 1.3f, x.data(), x.data());
+    kernels().center_scale(x.data(), all.data() + 3 * n, n, 0.7f, 1.3f, 0.1f);
+    double sums[2];
+    kernels().moments(x.data(), n, sums);
+    return std::make_pair(all, std::make_pair(sums[0], sums[1]));
+  };
+  const auto found = run();
+  double sum = 0.0, squares = 0.0;
+  for (const float v : x) {
+    sum += v;
+    squares += static_cast<double>(v) * v;
+  }
+  EXPECT_NEAR(found.second.first, sum, 1e-9 * std::abs(squares));
+  EXPECT_NEAR(found.second.second, squares, 1e-9 * squares);
+  EXPECT_FLOAT_EQ(found.first[5], x[5] + (x[6] - x[5]) * 0.3f);
+  EXPECT_FLOAT_EQ(found.first[static_cast<size_t>(3 * n + 5)], (x[5] - 0.7f) * 1.3f + 0.1f);
+  pin_isa("generic");
+  EXPECT_EQ(found, run());
 }
 
 TEST(Simd, UnknownNameIsAnswered) { EXPECT_THROW(pin_isa("avx3"), Error); }

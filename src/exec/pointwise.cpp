@@ -1,0 +1,102 @@
+#include "pointwise.h"
+
+#include <algorithm>
+
+#include "dense_layer.h"
+#include "qtool/ops/window.h"
+#include "threads.h"
+
+namespace qtool::exec {
+
+namespace {
+
+// Input pixels worked on at a time stay in the second-level cache while every group of weights passes by.
+constexpr int64_t kChunkBytes = 384 * 1024;
+
+struct Plan1x1 {
+  PointwiseJob job{};  // all but the addresses and the pixel range
+  int64_t images = 1, in_blocks = 1;
+  int64_t chunk = 1, chunks = 1;  // pixels of a chunk; chunks of an image
+};
+
+bool is_pointwise(const KernelRequest& request, const ops::WindowParams& window) {
+  const auto all = [](const std::vector<int64_t>& values, int64_t value) {
+    return std::all_of(values.begin(), values.end(), [value](int64_t v) { return v == value; });
+  };
+  return request.node.attr_int("group", 1) == 1 && all(window.kernel, 1) && all(window.strides, 1) && all(window.pads_begin, 0) &&
+         all(window.pads_end, 0);
+}
+
+Plan1x1 make_plan(const KernelRequest& request, const FloatKernels& kernels) {
+  const Shape& source = request.input_shape(0);
+  const auto blocks = [&](int64_t channels) { return (channels + kernels.block - 1) / kernels.block; };
+  Plan1x1 plan{.images = source[0], .in_blocks = blocks(source[1])};
+  plan.job = {.in_channels = source[1], .out_blocks = blocks(request.output_shape()[1]),
+              .pixels = source.span_count(2, source.rank()), .finish = finish_of(request.activation)};
+  const int64_t pixel_bytes = source[1] * static_cast<int64_t>(sizeof(float));
+  const int64_t largest = std::max<int64_t>(1, kChunkBytes / pixel_bytes / kernels.panel) * kernels.panel;
+  plan.chunks = std::max((plan.job.pixels + largest - 1) / largest, std::min<int64_t>(intra_threads(), plan.job.pixels));
+  plan.chunk = (plan.job.pixels + plan.chunks - 1) / plan.chunks;
+  plan.chunks = (plan.job.pixels + plan.chunk - 1) / plan.chunk;
+  return plan;
+}
+
+// Measured: on small images the weights come from the third-level cache, and fetching them ahead makes this up to 1.4
+// times as fast as oneDNN with AVX-512. On large images, and with AVX2, both are at the limit of the machine.
+bool pays(const Plan1x1& plan, const FloatKernels& kernels) {
+  constexpr int64_t kWideBlock = 16, kSmallImage = 64;
+  return kernels.block == kWideBlock && plan.job.pixels <= kSmallImage;
+}
+
+// ONNX [out, in, 1, 1] -> [group][in][blocks of the group * block]; lanes past the last channel are zero.
+Tensor pack_weights(const Tensor& weights, const PointwiseJob& job, int64_t block) {
+  const int64_t out_channels = weights.shape()[0], in_channels = weights.shape()[1];
+  Tensor packed(DType::kFloat32, {in_channels * job.out_blocks * block});
+  float* to = packed.mutable_data<float>().data();
+  const float* from = weights.data<float>().data();
+  for (int64_t o = 0; o < out_channels; ++o) {
+    const int64_t first_block = o / (kOutGroup * block) * kOutGroup;
+    const int64_t width = std::min(kOutGroup, job.out_blocks - first_block) * block;
+    float* group = to + first_block * block * in_channels + (o - first_block * block);
+    for (int64_t i = 0; i < in_channels; ++i) group[i * width] = from[o * in_channels + i];
+  }
+  return packed;
+}
+
+void run(const Plan1x1& plan, const FloatKernels& kernels, const Tensor& weights, const std::vector<float>& bias,
+         const KernelArgs& args) {
+  intra_for(plan.images * plan.chunks, [&](int64_t part, int) {
+    PointwiseJob job = plan.job;
+    const int64_t image = part / plan.chunks;
+    job.source = static_cast<const float*>(args.in[0]) + image * plan.in_blocks * job.pixels * kernels.block;
+    job.target = static_cast<float*>(args.out[0]) + image * job.out_blocks * job.pixels * kernels.block;
+    job.weights = weights.data<float>().data();
+    job.bias = bias.empty() ? nullptr : bias.data();
+    job.first_pixel = part % plan.chunks * plan.chunk;
+    job.count = std::min(plan.chunk, job.pixels - job.first_pixel);
+    kernels.pointwise(job);
+  });
+}
+
+}  // namespace
+
+std::optional<KernelChoice> pointwise_conv(const KernelRequest& request) {
+  const FloatKernels& kernels = float_kernels();
+  const Shape& source = request.input_shape(0);
+  if (source.rank() < 3 || source.rank() > 5 || request.block != kernels.block || request.output_shape().element_count() == 0) {
+    return std::nullopt;
+  }
+  if (!is_pointwise(request, ops::conv_window(request.node, source, request.input_shape(1)))) return std::nullopt;
+  const Plan1x1 plan = make_plan(request, kernels);
+  if (!pays(plan, kernels)) return std::nullopt;
+  KernelChoice choice;
+  choice.input_layouts = {Layout{request.block}, Layout{}, Layout{}};
+  choice.output_layouts = {Layout{request.block}};
+  choice.input_absorbed = {false, true, request.has_input(2)};
+  choice.kernel = make_kernel([plan, &kernels, bias = padded_bias(request, plan.job.out_blocks * kernels.block),
+                               weights = pack_weights(*request.constant(1), plan.job, kernels.block)](
+                                  const KernelArgs& args) { run(plan, kernels, weights, bias, args); });
+  return choice;
+}
+
+}  // namespace qtool::exec
