@@ -211,7 +211,9 @@ class ProductKernel final : public Kernel {
     }
   }
 
-  // Pixels that share a correction, from `pixel` of the band on.
+  // Pixels that share a correction, from `pixel` of the band on. Few enough for their codes to stay in the first-level
+  // cache until they have gone through the table.
+  static constexpr int64_t kPiece = 128;
   struct Stretch {
     int64_t pixel, count;
     const int32_t* correction;
@@ -227,7 +229,10 @@ class ProductKernel final : public Kernel {
       const int64_t begin = std::max(rows.begin, band.row), end = std::min(rows.end, band.row + band.rows);
       if (begin >= end) continue;
       if (columns_.runs.size() == 1) {
-        fn(Stretch{(begin - band.row) * columns, (end - begin) * columns, correction(rows.pattern, 0)});
+        const int64_t last = (end - band.row) * columns;
+        for (int64_t at = (begin - band.row) * columns; at < last; at += kPiece) {
+          fn(Stretch{at, std::min(kPiece, last - at), correction(rows.pattern, 0)});
+        }
         continue;
       }
       for (int64_t row = begin; row < end; ++row) {
@@ -258,13 +263,14 @@ class ProductKernel final : public Kernel {
       } else {
         simd::code_kernels().sums_to_codes(from, window, window_stride, stretch.count, channels, product, *spec_.grid, codes + at);
       }
+      if (!through_floats() && has_table_) simd::code_kernels().lookup(codes + at, codes + at, stretch.count * channels, table_.data());
     });
     if (through_floats()) {
       if (spec_.activation.kind == Kind::kSilu) simd::kernels().silu(floats, nullptr, floats, pixels * channels);
       if (!spec_.grid) return store_floats(band, n, floats, static_cast<float*>(args.out[0]));
       simd::code_kernels().encode(floats, codes, pixels * channels, *spec_.grid);
+      if (has_table_) simd::code_kernels().lookup(codes, codes, pixels * channels, table_.data());
     }
-    if (has_table_) simd::code_kernels().lookup(codes, codes, pixels * channels, table_.data());
   }
 
   void scale_in_double(const int32_t* sums, const int32_t* windows, int64_t pixels, const simd::ProductChannels& product, float* y) const {

@@ -49,6 +49,9 @@ struct CodeKernels {
                     int64_t target_stride);
   // y = table[x]; x may equal y. 256 entries.
   void (*lookup)(const uint8_t* x, uint8_t* y, int64_t n, const uint8_t* table);
+  // rows x run bytes between strided rows, through a table or as they are (nullptr).
+  void (*move_rows)(const uint8_t* x, int64_t x_stride, uint8_t* y, int64_t y_stride, int64_t rows, int64_t run,
+                    const uint8_t* table);
   // Channels-last sums [pixels][channels] to codes of `grid` or to floats of the same shape. window_sums: one for each
   // pixel (window_stride 0) or one for each pixel and channel (window_stride 1); read only with weight_shift.
   void (*sums_to_codes)(const int32_t* sums, const int32_t* window_sums, int64_t window_stride, int64_t pixels,
