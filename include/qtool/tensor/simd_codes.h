@@ -43,6 +43,8 @@ enum class BinaryOp : uint8_t { kAdd, kSub, kMul, kDiv, kMax, kMin };
 struct CodeKernels {
   // Codes of values, on the grid or not: round_half_even(x / scale) clamped to the grid.
   void (*encode)(const float* x, uint8_t* y, int64_t n, const CodeGrid& grid);
+  // The same for three planes of floats, into pixels of three codes: an image as models take it.
+  void (*encode_three)(const float* x, int64_t plane_stride, uint8_t* y, int64_t pixels, const CodeGrid& grid);
   void (*decode)(const uint8_t* x, float* y, int64_t n, const CodeGrid& grid);
   // target[column * target_stride + row] = source[row * source_stride + column].
   void (*transpose)(const uint8_t* source, int64_t rows, int64_t columns, int64_t source_stride, uint8_t* target,

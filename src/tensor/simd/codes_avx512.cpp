@@ -35,6 +35,14 @@ QTOOL_VBMI void move_rows_in_registers(const uint8_t* x, int64_t x_stride, uint8
                                        int64_t run, const uint8_t* table) {
   if (table == nullptr) return copy_rows(x, x_stride, y, y_stride, rows, run);
   const Table t = load_table(table);
+  if (x_stride == run && (run == 16 || run == 32)) {  // several short rows in one go
+    const int64_t at_once = 64 / run;
+    for (; rows >= at_once; rows -= at_once, x += 64, y += at_once * y_stride) {
+      uint8_t found[64];
+      look_up(t, x, found, 64);
+      for (int64_t i = 0; i < 4; ++i) __builtin_memcpy(y + i * 16 / run * y_stride + i * 16 % run, found + i * 16, 16);
+    }
+  }
   for (int64_t r = 0; r < rows; ++r) look_up(t, x + r * x_stride, y + r * y_stride, run);
 }
 
