@@ -99,6 +99,8 @@ class ProductKernel final : public Kernel {
     if (spec_.grid && !(largest < 0x1p30f * std::min(spec_.grid->scale, 1.0f))) spec_.grid->inverse = 0.0f;
     make_corrections();
     repeat_channels();
+    spec_.weight_levels.clear();
+    spec_.weight_levels.shrink_to_fit();
     clip_lo_ = -std::numeric_limits<float>::infinity();
     clip_hi_ = std::numeric_limits<float>::infinity();
     if (spec_.activation.kind == Kind::kRelu) clip_lo_ = 0.0f;
@@ -127,17 +129,19 @@ class ProductKernel final : public Kernel {
  private:
   void make_corrections() {
     const ConvShape& s = spec_.shape;
-    const int64_t kh = s.window.kernel[1], kw = s.window.kernel[2], depth = s.in_channels / s.groups;
+    const int64_t kw = s.window.kernel[2], taps = s.window.kernel[1] * kw, depth = s.in_channels / s.groups;
+    std::vector<int64_t> tap_sums(static_cast<size_t>(s.out_channels * taps), 0);  // over the input channels
+    for (int64_t c = 0; c < s.out_channels; ++c) {
+      for (int64_t i = 0; i < depth * taps; ++i) {
+        tap_sums[static_cast<size_t>(c * taps + i % taps)] += spec_.weight_levels[static_cast<size_t>(c * depth * taps + i)];
+      }
+    }
     for (const Taps& rows : rows_.distinct) {
       for (const Taps& columns : columns_.distinct) {
         for (int64_t c = 0; c < s.out_channels; ++c) {
           int64_t sum = 0;
-          for (int64_t i = 0; i < depth; ++i) {
-            for (int64_t y = rows.first; y < rows.second; ++y) {
-              for (int64_t x = columns.first; x < columns.second; ++x) {
-                sum += spec_.weight_levels[static_cast<size_t>(((c * depth + i) * kh + y) * kw + x)];
-              }
-            }
+          for (int64_t y = rows.first; y < rows.second; ++y) {
+            for (int64_t x = columns.first; x < columns.second; ++x) sum += tap_sums[static_cast<size_t>(c * taps + y * kw + x)];
           }
           corrections_.push_back(static_cast<int32_t>(spec_.input_lowest * sum));
         }

@@ -37,6 +37,8 @@ def our_encodings(o, path, feeds, folder):
 
 
 def peer_model(path, feeds, folder):
+    import onnx
+    import onnx.version_converter
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -49,6 +51,9 @@ def peer_model(path, feeds, folder):
 
     prepared, quantized = str(folder / "prepared.onnx"), str(folder / "qdq.onnx")
     quant_pre_process(str(path), prepared, skip_symbolic_shape=True)
+    model = onnx.load(prepared)
+    if next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx")) < 13:  # scales per channel came with 13
+        onnx.save(onnx.version_converter.convert_version(model, 13), prepared)
     quantize_static(prepared, quantized, Once(), quant_format=QuantFormat.QDQ, per_channel=True,
                     activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
     return quantized
