@@ -40,6 +40,12 @@ void channels_last_to_plain(const uint8_t* source, float* target, const Image& d
 }
 
 void plain_to_channels_last(const float* source, uint8_t* target, const Image& d, const simd::CodeGrid& grid) {
+  if (d.channels == 3) {
+    for (int64_t n = 0; n < d.batch; ++n) {
+      simd::code_kernels().encode_three(source + n * 3 * d.spatial, d.spatial, target + n * 3 * d.spatial, d.spatial, grid);
+    }
+    return;
+  }
   std::vector<uint8_t> tile(static_cast<size_t>(d.channels * kTile));
   for (int64_t n = 0; n < d.batch; ++n, source += d.spatial * d.channels, target += d.spatial * d.channels) {
     for (int64_t s = 0; s < d.spatial; s += kTile) {
@@ -52,7 +58,7 @@ void plain_to_channels_last(const float* source, uint8_t* target, const Image& d
   }
 }
 
-// Padding lanes of a block are decoded from whatever follows them is not: they become zero.
+// Padding lanes of a block become zero.
 void channels_last_to_blocked(const uint8_t* source, float* target, const Image& d, int64_t block, const simd::CodeGrid& grid) {
   const int64_t blocks = (d.channels + block - 1) / block;
   for (int64_t n = 0; n < d.batch; ++n, source += d.spatial * d.channels) {

@@ -99,6 +99,8 @@ class ProductKernel final : public Kernel {
     if (spec_.grid && !(largest < 0x1p30f * std::min(spec_.grid->scale, 1.0f))) spec_.grid->inverse = 0.0f;
     make_corrections();
     repeat_channels();
+    spec_.weight_levels.clear();
+    spec_.weight_levels.shrink_to_fit();
     clip_lo_ = -std::numeric_limits<float>::infinity();
     clip_hi_ = std::numeric_limits<float>::infinity();
     if (spec_.activation.kind == Kind::kRelu) clip_lo_ = 0.0f;
@@ -127,17 +129,19 @@ class ProductKernel final : public Kernel {
  private:
   void make_corrections() {
     const ConvShape& s = spec_.shape;
-    const int64_t kh = s.window.kernel[1], kw = s.window.kernel[2], depth = s.in_channels / s.groups;
+    const int64_t kw = s.window.kernel[2], taps = s.window.kernel[1] * kw, depth = s.in_channels / s.groups;
+    std::vector<int64_t> tap_sums(static_cast<size_t>(s.out_channels * taps), 0);  // over the input channels
+    for (int64_t c = 0; c < s.out_channels; ++c) {
+      for (int64_t i = 0; i < depth * taps; ++i) {
+        tap_sums[static_cast<size_t>(c * taps + i % taps)] += spec_.weight_levels[static_cast<size_t>(c * depth * taps + i)];
+      }
+    }
     for (const Taps& rows : rows_.distinct) {
       for (const Taps& columns : columns_.distinct) {
         for (int64_t c = 0; c < s.out_channels; ++c) {
           int64_t sum = 0;
-          for (int64_t i = 0; i < depth; ++i) {
-            for (int64_t y = rows.first; y < rows.second; ++y) {
-              for (int64_t x = columns.first; x < columns.second; ++x) {
-                sum += spec_.weight_levels[static_cast<size_t>(((c * depth + i) * kh + y) * kw + x)];
-              }
-            }
+          for (int64_t y = rows.first; y < rows.second; ++y) {
+            for (int64_t x = columns.first; x < columns.second; ++x) sum += tap_sums[static_cast<size_t>(c * taps + y * kw + x)];
           }
           corrections_.push_back(static_cast<int32_t>(spec_.input_lowest * sum));
         }
@@ -211,7 +215,9 @@ class ProductKernel final : public Kernel {
     }
   }
 
-  // Pixels that share a correction, from `pixel` of the band on.
+  // Pixels that share a correction, from `pixel` of the band on. Few enough for their codes to stay in the first-level
+  // cache until they have gone through the table.
+  static constexpr int64_t kPiece = 128;
   struct Stretch {
     int64_t pixel, count;
     const int32_t* correction;
@@ -227,7 +233,10 @@ class ProductKernel final : public Kernel {
       const int64_t begin = std::max(rows.begin, band.row), end = std::min(rows.end, band.row + band.rows);
       if (begin >= end) continue;
       if (columns_.runs.size() == 1) {
-        fn(Stretch{(begin - band.row) * columns, (end - begin) * columns, correction(rows.pattern, 0)});
+        const int64_t last = (end - band.row) * columns;
+        for (int64_t at = (begin - band.row) * columns; at < last; at += kPiece) {
+          fn(Stretch{at, std::min(kPiece, last - at), correction(rows.pattern, 0)});
+        }
         continue;
       }
       for (int64_t row = begin; row < end; ++row) {
@@ -258,13 +267,14 @@ class ProductKernel final : public Kernel {
       } else {
         simd::code_kernels().sums_to_codes(from, window, window_stride, stretch.count, channels, product, *spec_.grid, codes + at);
       }
+      if (!through_floats() && has_table_) simd::code_kernels().lookup(codes + at, codes + at, stretch.count * channels, table_.data());
     });
     if (through_floats()) {
       if (spec_.activation.kind == Kind::kSilu) simd::kernels().silu(floats, nullptr, floats, pixels * channels);
       if (!spec_.grid) return store_floats(band, n, floats, static_cast<float*>(args.out[0]));
       simd::code_kernels().encode(floats, codes, pixels * channels, *spec_.grid);
+      if (has_table_) simd::code_kernels().lookup(codes, codes, pixels * channels, table_.data());
     }
-    if (has_table_) simd::code_kernels().lookup(codes, codes, pixels * channels, table_.data());
   }
 
   void scale_in_double(const int32_t* sums, const int32_t* windows, int64_t pixels, const simd::ProductChannels& product, float* y) const {

@@ -43,12 +43,17 @@ enum class BinaryOp : uint8_t { kAdd, kSub, kMul, kDiv, kMax, kMin };
 struct CodeKernels {
   // Codes of values, on the grid or not: round_half_even(x / scale) clamped to the grid.
   void (*encode)(const float* x, uint8_t* y, int64_t n, const CodeGrid& grid);
+  // The same for three planes of floats, into pixels of three codes: an image as models take it.
+  void (*encode_three)(const float* x, int64_t plane_stride, uint8_t* y, int64_t pixels, const CodeGrid& grid);
   void (*decode)(const uint8_t* x, float* y, int64_t n, const CodeGrid& grid);
   // target[column * target_stride + row] = source[row * source_stride + column].
   void (*transpose)(const uint8_t* source, int64_t rows, int64_t columns, int64_t source_stride, uint8_t* target,
                     int64_t target_stride);
   // y = table[x]; x may equal y. 256 entries.
   void (*lookup)(const uint8_t* x, uint8_t* y, int64_t n, const uint8_t* table);
+  // rows x run bytes between strided rows, through a table or as they are (nullptr).
+  void (*move_rows)(const uint8_t* x, int64_t x_stride, uint8_t* y, int64_t y_stride, int64_t rows, int64_t run,
+                    const uint8_t* table);
   // Channels-last sums [pixels][channels] to codes of `grid` or to floats of the same shape. window_sums: one for each
   // pixel (window_stride 0) or one for each pixel and channel (window_stride 1); read only with weight_shift.
   void (*sums_to_codes)(const int32_t* sums, const int32_t* window_sums, int64_t window_stride, int64_t pixels,

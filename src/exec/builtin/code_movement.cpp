@@ -26,6 +26,9 @@ class Mover {
     if (same_) std::memcpy(target, source, static_cast<size_t>(count));
     else simd::code_kernels().lookup(source, target, count, table_.data());
   }
+  void rows(const uint8_t* source, int64_t source_stride, uint8_t* target, int64_t target_stride, int64_t rows, int64_t run) const {
+    simd::code_kernels().move_rows(source, source_stride, target, target_stride, rows, run, same_ ? nullptr : table_.data());
+  }
 
  private:
   bool same_;
@@ -86,7 +89,7 @@ std::optional<KernelChoice> pieces(const KernelRequest& request, const std::opti
     for (size_t i = 0; i < parts.size(); ++i) {
       auto* y = static_cast<uint8_t*>(args.out[i]);
       const Runs& part = parts[i];
-      for (int64_t o = 0; o < part.outer; ++o) movers[i](x + o * part.stride + part.offset, y + o * part.run, part.run);
+      movers[i].rows(x + part.offset, part.stride, y, part.run, part.outer, part.run);
     }
   });
   return choice;
@@ -126,7 +129,7 @@ std::optional<KernelChoice> concat(const KernelRequest& request) {
     for (size_t i = 0; i < parts.size(); ++i) {
       const auto* x = static_cast<const uint8_t*>(args.in[i]);
       const Runs& part = parts[i];
-      for (int64_t o = 0; o < part.outer; ++o) movers[i](x + o * part.run, y + o * part.stride + part.offset, part.run);
+      movers[i].rows(x, part.run, y + part.offset, part.stride, part.outer, part.run);
     }
   });
   return choice;

@@ -18,9 +18,12 @@ std::optional<CodeProductSpec> common_spec(const KernelRequest& request, int64_t
   const quant::Encoding* weight = request.input_encodings[1];
   if (activation == nullptr || weight == nullptr || weight->bits > 8) return std::nullopt;
   if (weight->per_channel() && weight->channel_axis != channel_axis) return std::nullopt;
-  const auto digits = plan_digits(*activation, constant_levels(*request.constant(1), *weight), channel_axis);
-  if (!digits) return std::nullopt;
   CodeProductSpec spec;
+  spec.weight_levels = quant::quantize_levels(*request.constant(1), *weight);
+  Tensor levels(DType::kFloat32, request.input_shape(1));
+  std::copy(spec.weight_levels.begin(), spec.weight_levels.end(), levels.mutable_data<float>().begin());
+  const auto digits = plan_digits(*activation, levels, channel_axis);
+  if (!digits) return std::nullopt;
   spec.input_lowest = activation->lowest_level();
   spec.scale = product_scales(*activation, *weight, channels);
   spec.bias = bias != nullptr ? bias->to_float() : std::vector<float>(static_cast<size_t>(channels), 0.0f);
@@ -59,7 +62,6 @@ std::optional<KernelChoice> conv(const KernelRequest& request) {
   spec->shape = {.in_channels = source[1], .out_channels = target[1], .groups = request.node.attr_int("group", 1),
                  .window = ops::as_window_3d(window, source)};
   spec->batch = source[0];
-  spec->weight_levels = quant::quantize_levels(*request.constant(1), *request.input_encodings[1]);
   spec->float_layout = Layout{request.block};
   return choose(request, *spec, {.storage = Storage::kCodesChannelsLast});
 }
@@ -76,9 +78,8 @@ std::optional<KernelChoice> matrix_product(const KernelRequest& request, const M
   spec->shape = {.in_channels = p.depth, .out_channels = p.columns, .groups = 1,
                  .window = {.input = {1, 1, p.rows}, .kernel = {1, 1, 1}, .strides = {1, 1, 1}, .dilations = {1, 1, 1},
                             .pads_begin = {0, 0, 0}, .pads_end = {0, 0, 0}, .output = {1, 1, p.rows}}};
-  const std::vector<int64_t> stored = quant::quantize_levels(*request.constant(1), *request.input_encodings[1]);
-  spec->weight_levels = stored;
   if (!p.columns_first) {
+    const std::vector<int64_t> stored = spec->weight_levels;
     for (int64_t k = 0; k < p.depth; ++k) {
       for (int64_t n = 0; n < p.columns; ++n) {
         spec->weight_levels[static_cast<size_t>(n * p.depth + k)] = stored[static_cast<size_t>(k * p.columns + n)];
