@@ -8,8 +8,8 @@
 #include "normalization_check.h"
 #include "qtool/calib/calibrator.h"
 #include "qtool/calib/registry.h"
+#include "qtool/exporters/float_onnx.h"
 #include "qtool/exporters/registry.h"
-#include "qtool/onnxio/export.h"
 #include "qtool/onnxio/quantized_kind.h"
 #include "qtool/passes/compute_encodings.h"
 #include "qtool/passes/plan_quantization.h"
@@ -92,7 +92,7 @@ void say_notes(const passes::EncodingNotes& notes, std::vector<std::string>& war
 }
 
 void write_adapted_model(const std::filesystem::path& path, const LoadedModel& model) {
-  write_file_atomically(path, onnxio::export_model(model.state.graph, {.producer_version = tool_version()}));
+  write_file_atomically(path, exporters::write_float_onnx(model.state.graph, {.tool_version = tool_version()}));
 }
 
 }  // namespace
@@ -144,7 +144,9 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
       }};
   const optimize::OptimizeResult optimized = optimize::optimize(
       model.state, quantizer, data.source.get(), profile,
-      {.stages = config.optimizations, .accept = config.accept, .relu6 = config.relu6, .threads = config.threads}, reporter);
+      {.stages = config.optimizations, .accept = config.accept, .relu6 = config.relu6, .threads = config.threads,
+       .inputs = config.data_free ? image_input_moments(config.data, model.state.graph, reporter) : std::map<std::string, optimize::ChannelMoments>{}},
+      reporter);
   const calib::CalibrationResult& calibration = optimized.calibration;
   clock.mark("calibrate");
 
