@@ -87,6 +87,8 @@ Statistics statistics_without_samples(const model::ModelState& state, const Inpu
     if (in != moments.end()) statistics.tap_means[layer.node] = tap_means(state.graph, layer, in->second);
     const bool by_channel = out != moments.end() && static_cast<int64_t>(out->second.mean.size()) == layer.out_channels;
     if (by_channel && layer.channel_axis == 1) statistics.channels[layer.output] = out->second;
+    const bool inputs_by_channel = in != moments.end() && static_cast<int64_t>(in->second.mean.size()) == layer.in_channels;
+    if (inputs_by_channel && layer.channel_axis == 1) statistics.channels[layer.input] = in->second;
   }
   return statistics;
 }

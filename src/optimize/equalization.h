@@ -17,6 +17,7 @@ struct EqualizationOptions {
   double clip_margin = 0.1, clip_deviations = 6.0;
   double largest_factor = 64.0; // amplification cap: factors stay within [1 / largest, largest]
   double dead_ratio = 1e-6;     // channels with ranges below this share of the set's largest are left alone
+  bool damped = true;           // take factors back, set by set, where activations would lose more than weights gain
   int max_rounds = 40;
 };
 
@@ -28,6 +29,7 @@ struct EqualizationPlan {
   int64_t below_bound = 0;               // scaled so that they stay below the bound of their Clip
   int64_t at_bound = 0;                  // reach the bound of their Clip: keep their scale
   int64_t dead = 0;                      // too small to equalize
+  int64_t damped = 0;                    // sets whose factors were taken back in part or whole
   int rounds = 0;
   double largest_factor = 1.0;           // of all factors and their inverses
 };

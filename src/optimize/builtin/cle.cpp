@@ -13,6 +13,8 @@ namespace qtool::optimize {
 
 namespace {
 
+constexpr double kHopeless = 0.05;
+
 struct Attempt {
   Candidate candidate;
   EqualizationPlan plan;
@@ -52,15 +54,21 @@ std::vector<Attempt> attempts(const Candidate& start, const StageContext& contex
   };
   EqualizationOptions options{.branched = false, .keep_clips = context.relu6 == Relu6Policy::kKeep};
   if (context.relu6 != Relu6Policy::kReplace) {
-    add(attempt_with_margins(start, context, options, "chains"));
+    options.damped = false;
+    add(attempt_with_margins(start, context, options, "equal ranges"));
+    options.damped = true;
+    auto damped = attempt_with_margins(start, context, options, "least noise");
+    if (damped && damped->plan.damped > 0) add(std::move(damped));
     options.branched = true;
-    auto all = attempt_with_margins(start, context, options, "chains, sums and concatenations");
+    auto all = attempt_with_margins(start, context, options, "least noise, sums and concatenations too");
     if (all && (made.empty() || all->plan.sets > made.front().plan.sets)) add(std::move(all));
   }
   const bool bounded = made.empty() || made.back().plan.at_bound > 0;
   if (context.relu6 == Relu6Policy::kReplace || (context.relu6 == Relu6Policy::kAuto && bounded)) {
-    auto replaced = attempt(start, {.branched = false, .replace_clips = true}, "chains, ReLU6 replaced by ReLU");
-    if (replaced && !replaced->plan.clips_to_relu.empty()) add(std::move(replaced));
+    auto replaced = attempt(start, {.branched = false, .replace_clips = true}, "least noise, ReLU6 replaced by ReLU");
+    // A float model that has moved far cannot win; simulating it would be a waste.
+    const bool hopeless = context.relu6 == Relu6Policy::kAuto && replaced && context.float_difference(replaced->candidate.state.graph) > kHopeless;
+    if (replaced && !hopeless && !replaced->plan.clips_to_relu.empty()) add(std::move(replaced));
   }
   return made;
 }
@@ -69,7 +77,7 @@ StageOutcome outcome_of(const Attempt& chosen) {
   const EqualizationPlan& plan = chosen.plan;
   StageOutcome outcome{.changes = plan.sets + static_cast<int64_t>(plan.clips_to_relu.size())};
   outcome.counts = {{"sets", plan.sets}, {"channels free", plan.free_channels}, {"channels below their bound", plan.below_bound},
-                    {"channels that reach it", plan.at_bound}, {"channels too small", plan.dead},
+                    {"channels that reach it", plan.at_bound}, {"sets damped", plan.damped}, {"channels too small", plan.dead},
                     {"bounds dropped", static_cast<int64_t>(plan.clips_to_relu.size())}};
   outcome.notes.push_back(format("{}; {} rounds, factors up to {:.1f}{}", chosen.name, plan.rounds, plan.largest_factor,
                                  plan.below_bound > 0 ? format(", margin below bounds {:.0f} %", 100.0 * chosen.margin) : ""));

@@ -6,6 +6,7 @@
 //          Such readers are skipped. Behind a ReLU6 only channels that stay below the bound.
 // SOURCE   Nagel et al. 2019, "Data-Free Quantization", section 4.1.3
 #include <algorithm>
+#include <limits>
 
 #include "channel_flow.h"
 #include "qtool/optimize/registry.h"

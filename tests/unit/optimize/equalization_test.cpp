@@ -12,7 +12,7 @@ struct Equalized {
   ChannelSets sets;
 };
 
-Equalized equalize(const model::ModelState& state, const data::SampleSource& source, const EqualizationOptions& options = {}) {
+Equalized equalize(const model::ModelState& state, const data::SampleSource& source, const EqualizationOptions& options = {.damped = false}) {
   SilentReporter reporter;
   Equalized result{{state, collect_statistics(state.graph, source, 2, reporter)}, {}, find_channel_sets(state.graph)};
   result.plan = plan_equalization(state.graph, result.sets, result.candidate.statistics, options);
@@ -91,7 +91,7 @@ TEST(Equalization, CapsItsFactors) {
   b.output(b.node("Conv", {x, b.random("w2", {4, 10, 1, 1})}, "y"));
   const model::ModelState state = b.build();
   const MemorySource source(state.graph, 3);
-  const Equalized result = equalize(state, source, {.largest_factor = 8.0});
+  const Equalized result = equalize(state, source, {.largest_factor = 8.0, .damped = false});
   double smallest = 1e9, largest = 0.0;
   for (const size_t c : result.sets.sets.at(0).classes) {
     smallest = std::min(smallest, result.plan.factors[c]);
@@ -145,7 +145,7 @@ TEST(Equalization, RescalesAllBranchesOfSumsAndConcatenations) {
   b.output(b.node("Conv", {joined, b.random("w4", {4, 11, 1, 1})}, "y"));
   const model::ModelState state = b.build();
   const MemorySource source(state.graph, 4);
-  const Equalized all = equalize(state, source), chains = equalize(state, source, {.branched = false});
+  const Equalized all = equalize(state, source), chains = equalize(state, source, {.branched = false, .damped = false});
   EXPECT_EQ(all.plan.free_channels, 11);
   EXPECT_EQ(chains.plan.sets, 0);
   EXPECT_LT(relative_difference(state.graph, all.candidate.state.graph, source), 1e-5);
@@ -179,7 +179,7 @@ TEST(Equalization, RespectsTheBoundOfRelu6ChannelByChannel) {
       if (before.find(value)->hi[static_cast<size_t>(channel)] >= 6.0) EXPECT_EQ(kept.plan.factors[c], 1.0);
     }
   }
-  const Equalized replaced = equalize(state, source, {.replace_clips = true});
+  const Equalized replaced = equalize(state, source, {.replace_clips = true, .damped = false});
   EXPECT_EQ(replaced.plan.clips_to_relu.size(), 2u);
   EXPECT_GT(relative_difference(state.graph, replaced.candidate.state.graph, source), 1e-3);
 }
@@ -192,7 +192,7 @@ TEST(Equalization, ARelu6ThatIsNeverReachedBecomesAReluUnlessToldOtherwise) {
   b.output(b.node("Conv", {x, b.constant("w2", uneven_weight({4, 6, 1, 1}, 2, 3.0))}, "y"));
   const model::ModelState state = b.build();
   const MemorySource source(state.graph, 8);
-  const Equalized free = equalize(state, source), kept = equalize(state, source, {.keep_clips = true});
+  const Equalized free = equalize(state, source), kept = equalize(state, source, {.keep_clips = true, .damped = false});
   EXPECT_EQ(free.plan.clips_to_relu.size(), 1u);
   EXPECT_EQ(kept.plan.clips_to_relu.size(), 0u);
   EXPECT_LT(relative_difference(state.graph, free.candidate.state.graph, source), 1e-5);
