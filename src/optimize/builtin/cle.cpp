@@ -5,6 +5,8 @@
 //          scale, the others are scaled while they stay below it; where none reaches it the ReLU6 becomes a ReLU.
 // SOURCE   Nagel et al. 2019, "Data-Free Quantization", section 4.1; bounds: own measurements (replacing ReLU6 costs a MobileNet
 //          v1 12 points in float)
+#include <algorithm>
+
 #include "qtool/optimize/registry.h"
 #include "qtool/support/format.h"
 #include "rescale.h"
@@ -23,55 +25,74 @@ struct Attempt {
   bool holds = false;   // the float function
 };
 
-std::optional<Attempt> attempt(const Candidate& start, const EqualizationOptions& options, std::string name) {
-  Attempt tried{start, {}, std::move(name)};
-  const ChannelSets sets = find_channel_sets(tried.candidate.state.graph);
-  tried.plan = plan_equalization(tried.candidate.state.graph, sets, tried.candidate.statistics, options);
-  if (tried.plan.sets == 0 && tried.plan.clips_to_relu.empty()) return std::nullopt;
-  if (!rescale_channels(tried.candidate, sets, tried.plan)) return std::nullopt;
-  return tried;
-}
+struct Margin {
+  double share, deviations;
+};
+constexpr Margin kMargins[] = {{0.1, 6.0}, {0.5, 10.0}, {1.5, 20.0}};
 
-// The smallest margin below the bounds with which the float function holds on samples that set no bound.
-std::optional<Attempt> attempt_with_margins(const Candidate& start, const StageContext& context, EqualizationOptions options, const std::string& name) {
-  std::optional<Attempt> last;
-  for (const auto& [margin, deviations] : {std::pair{0.1, 6.0}, {0.5, 10.0}, {1.5, 20.0}}) {
-    options.clip_margin = margin;
-    options.clip_deviations = deviations;
-    last = attempt(start, options, name);
-    if (!last) return std::nullopt;
-    last->margin = margin;
-    last->holds = context.float_difference(last->candidate.state.graph) <= kFloatTolerance;
-    if (last->holds || last->plan.below_bound + static_cast<int64_t>(last->plan.clips_to_relu.size()) == 0) break;
-  }
-  return last;
-}
+// Tries variants of the options. Below the bounds of ReLU6 it keeps the smallest margin with which the float function holds on
+// samples that set no bound; later variants begin there.
+class Attempts {
+ public:
+  Attempts(const Candidate& start, const StageContext& context)
+      : start_(start), context_(context), sets_(find_channel_sets(start.state.graph)) {}
 
-std::vector<Attempt> attempts(const Candidate& start, const StageContext& context) {
-  std::vector<Attempt> made;
-  const auto add = [&](std::optional<Attempt> tried) {
-    if (tried) made.push_back(std::move(*tried));
-  };
-  EqualizationOptions options{.branched = false, .keep_clips = context.relu6 == Relu6Policy::kKeep};
-  if (context.relu6 != Relu6Policy::kReplace) {
-    options.damped = false;
-    add(attempt_with_margins(start, context, options, "equal ranges"));
-    options.damped = true;
-    auto damped = attempt_with_margins(start, context, options, "least noise");
-    if (damped && damped->plan.damped > 0) add(std::move(damped));
-    options.branched = true;
-    auto all = attempt_with_margins(start, context, options, "least noise, sums and concatenations too");
-    if (all && (made.empty() || all->plan.sets > made.front().plan.sets)) add(std::move(all));
+  std::vector<Attempt> run() {
+    const bool branched = std::any_of(sets_.sets.begin(), sets_.sets.end(), [](const ChannelSet& set) { return set.branched; });
+    EqualizationOptions options{.branched = false, .keep_clips = context_.relu6 == Relu6Policy::kKeep, .damped = false};
+    if (context_.relu6 != Relu6Policy::kReplace) {
+      (void)exact(options, "equal ranges");
+      options.damped = true;
+      if (auto tried = plan(options, "least noise"); tried && tried->plan.damped > 0) finish(std::move(*tried));
+      options.branched = true;
+      if (branched) (void)exact(options, "least noise, sums and concatenations too");
+    }
+    if (context_.relu6 != Relu6Policy::kKeep && (made_.empty() || made_.back().plan.at_bound > 0)) replaced();
+    return std::move(made_);
   }
-  const bool bounded = made.empty() || made.back().plan.at_bound > 0;
-  if (context.relu6 == Relu6Policy::kReplace || (context.relu6 == Relu6Policy::kAuto && bounded)) {
-    auto replaced = attempt(start, {.branched = false, .replace_clips = true}, "least noise, ReLU6 replaced by ReLU");
+
+ private:
+  std::optional<Attempt> plan(EqualizationOptions options, std::string name) const {
+    options.clip_margin = kMargins[margin_].share;
+    options.clip_deviations = kMargins[margin_].deviations;
+    Attempt tried{start_, {}, std::move(name), options.clip_margin};
+    tried.plan = plan_equalization(start_.state.graph, sets_, start_.statistics, options);
+    if (tried.plan.sets == 0 && tried.plan.clips_to_relu.empty()) return std::nullopt;
+    if (!rescale_channels(tried.candidate, sets_, tried.plan)) return std::nullopt;
+    return tried;
+  }
+
+  void finish(Attempt tried) {
+    tried.holds = context_.float_difference(tried.candidate.state.graph) <= kFloatTolerance;
+    made_.push_back(std::move(tried));
+  }
+
+  bool exact(const EqualizationOptions& options, const std::string& name) {
+    for (;; ++margin_) {
+      auto tried = plan(options, name);
+      if (!tried) return false;
+      tried->holds = context_.float_difference(tried->candidate.state.graph) <= kFloatTolerance;
+      const bool bounded = tried->plan.below_bound > 0 || !tried->plan.clips_to_relu.empty();
+      if (!tried->holds && bounded && margin_ + 1 < std::size(kMargins)) continue;
+      made_.push_back(std::move(*tried));
+      return true;
+    }
+  }
+
+  void replaced() {
+    auto tried = plan({.branched = false, .replace_clips = true}, "least noise, ReLU6 replaced by ReLU");
+    if (!tried || tried->plan.clips_to_relu.empty()) return;
     // A float model that has moved far cannot win; simulating it would be a waste.
-    const bool hopeless = context.relu6 == Relu6Policy::kAuto && replaced && context.float_difference(replaced->candidate.state.graph) > kHopeless;
-    if (replaced && !hopeless && !replaced->plan.clips_to_relu.empty()) add(std::move(replaced));
+    if (context_.relu6 == Relu6Policy::kAuto && context_.float_difference(tried->candidate.state.graph) > kHopeless) return;
+    made_.push_back(std::move(*tried));
   }
-  return made;
-}
+
+  const Candidate& start_;
+  const StageContext& context_;
+  ChannelSets sets_;
+  size_t margin_ = 0;
+  std::vector<Attempt> made_;
+};
 
 StageOutcome outcome_of(const Attempt& chosen) {
   const EqualizationPlan& plan = chosen.plan;
@@ -85,7 +106,7 @@ StageOutcome outcome_of(const Attempt& chosen) {
 }
 
 StageOutcome apply(Candidate& candidate, const StageContext& context) {
-  std::vector<Attempt> made = attempts(candidate, context);
+  std::vector<Attempt> made = Attempts(candidate, context).run();
   if (made.empty()) return {};
   size_t best = 0;
   std::optional<double> best_score;
