@@ -7,6 +7,7 @@
 #include "qtool/exporters/registry.h"
 #include "qtool/onnxio/import.h"
 #include "qtool/ops/registry.h"
+#include "qtool/optimize/registry.h"
 #include "qtool/pipeline/profile_file.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
@@ -57,17 +58,24 @@ Json list_methods() {
   return rows;
 }
 
+Json list_stages() {
+  Json rows = Json::array();
+  for (const optimize::Stage* stage : optimize::builtin_registry().all()) rows.push_back({{"name", stage->name}, {"notes", stage->summary}});
+  return rows;
+}
+
 }  // namespace
 
 Action add_list(CLI::App& app, const CommonOptions& common) {
   auto what = std::make_shared<std::string>();
-  app.add_option("what", *what, "ops, methods, exporters, profiles or presets")->required();
+  app.add_option("what", *what, "ops, methods, stages, exporters, profiles or presets")->required();
   return [what, &common](Reporter&) {
-    static const std::vector<std::string> kKnown = {"ops", "methods", "exporters", "profiles", "presets"};
+    static const std::vector<std::string> kKnown = {"ops", "methods", "stages", "exporters", "profiles", "presets"};
     Json rows;
     if (*what == "ops") rows = list_ops();
     else if (*what == "methods") rows = list_methods();
-  else if (*what == "exporters") rows = list_exporters();
+    else if (*what == "stages") rows = list_stages();
+    else if (*what == "exporters") rows = list_exporters();
     else if (*what == "profiles") rows = list_profiles();
     else if (*what == "presets") rows = list_names(data::preset_names());
     else throw Error(ErrorCode::kUsage, format("cannot list '{}'{} (known: {})", *what, did_you_mean(*what, kKnown), join(kKnown, ", ")));

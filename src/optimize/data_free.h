@@ -1,22 +1,24 @@
-// Working without samples: moments and ranges from folded batch norms, carried through the graph.
+// Working without samples.
 #pragma once
 
 #include <memory>
 
+#include "moment_flow.h"
 #include "qtool/calib/calibrator.h"
 #include "qtool/data/sample_source.h"
 #include "qtool/optimize/stage.h"
 
 namespace qtool::optimize {
 
-// Seeded normal inputs, for checks of the float function only.
-[[nodiscard]] std::unique_ptr<data::SampleSource> synthetic_samples(const ir::Graph& graph);
+using InputMoments = std::map<std::string, ChannelMoments>;  // by name of model input
 
-// Moments of every layer's output and input. Behind a folded batch norm they are its beta and gamma; elsewhere they follow
-// from the moments of the inputs, taken as independent; model inputs count as standard normal.
-[[nodiscard]] Statistics statistics_from_batch_norm(const model::ModelState& state);
+// Seeded normal inputs, for checks of the float function only.
+[[nodiscard]] std::unique_ptr<data::SampleSource> synthetic_samples(const ir::Graph& graph, const InputMoments& inputs);
+
+// Moments of the inputs and outputs of layers, see moment_flow.h.
+[[nodiscard]] Statistics statistics_without_samples(const model::ModelState& state, const InputMoments& inputs);
 
 // Ranges of the planned values: mean -+ 6 deviations of every channel, cut by activations.
-[[nodiscard]] calib::CalibrationResult ranges_from_statistics(const Candidate& candidate);
+[[nodiscard]] calib::CalibrationResult ranges_without_samples(const model::ModelState& state, const InputMoments& inputs);
 
 }  // namespace qtool::optimize

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "qtool/eval/classification.h"
 #include "qtool/eval/signal.h"

@@ -87,12 +87,6 @@ WeightIndex::WeightIndex(const Graph& graph, const Layer& layer) : taps_(layer.t
   group_first_ = std::max<int64_t>(first_ / (is_matrix_product(node) ? 1 : groups_of(node)), 1);
 }
 
-WeightPlace WeightIndex::at(int64_t flat) const {
-  const int64_t first = flat / (second_ * taps_), second = flat / taps_ % second_ + first / group_first_ * second_;
-  const int64_t tap = flat % taps_;
-  return first_is_output_ ? WeightPlace{first, second, tap} : WeightPlace{second, first, tap};
-}
-
 bool rescale_layer(Graph& graph, const Layer& layer, std::span<const double> in, std::span<const double> out) {
   Tensor scaled = graph.constant(layer.weight)->clone();
   const auto values = scaled.mutable_data<float>();

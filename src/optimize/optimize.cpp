@@ -13,8 +13,6 @@ namespace qtool::optimize {
 
 namespace {
 
-// A gain below this is noise of the few samples it is measured on.
-constexpr double kSmallestGainDb = 0.05;
 constexpr int64_t kSampleBudget = int64_t{128} << 20;  // bytes of decoded samples kept for repeated use
 
 using Clock = std::chrono::steady_clock;
@@ -37,7 +35,6 @@ class Optimizer {
   OptimizeResult run() {
     if (stages_.empty()) {
       Candidate only{state_, {}};
-      if (samples_ == nullptr) only.statistics = gather();
       encode_on_everything(only);
       state_ = std::move(only.state);
       return std::move(result_);
@@ -62,7 +59,7 @@ class Optimizer {
  private:
   void prepare() {
     if (samples_ == nullptr) {
-      held_out_ = synthetic_samples(state_.graph);
+      held_out_ = synthetic_samples(state_.graph, options_.inputs);
     } else {
       const SampleSplit split = split_samples(samples_->size(), output_bytes(state_.graph));
       held_out_ = pick_samples(*samples_, split.held_out, kSampleBudget);
@@ -74,7 +71,7 @@ class Optimizer {
   }
 
   Statistics gather() {
-    if (samples_ == nullptr) return statistics_from_batch_norm(state_);
+    if (samples_ == nullptr) return statistics_without_samples(state_, options_.inputs);
     return collect_statistics(state_.graph, *rest_, options_.threads, reporter_);
   }
 
@@ -107,7 +104,7 @@ class Optimizer {
   }
 
   StageContext context() const {
-    return {.profile = profile_, .relu6 = options_.relu6, .threads = options_.threads,
+    return {.profile = profile_, .relu6 = options_.relu6, .threads = options_.threads, .has_samples = samples_ != nullptr,
             .float_difference = [this](const ir::Graph& graph) { return judge_->float_difference(graph); },
             .score = [this](const Candidate& candidate) { return deciding_score(candidate); },
             .reporter = reporter_};
@@ -157,7 +154,7 @@ class Optimizer {
     const bool keeps_function = *row.float_difference <= kFloatTolerance || row.outcome.changes_function;
     if (keeps_function || options_.accept == Accept::kAlways) score_both(next, row, deciding);
     if (!keeps_function) decide(row, false, format("the float outputs move by {:.1e}, more than {:.0e}", *row.float_difference, kFloatTolerance));
-    else decide_by_score(row, deciding_, deciding);
+    else decide_by_score(row, stage, deciding_, deciding);
     if (row.decision == "kept") {
       current = std::move(next);
       deciding_ = deciding;
@@ -169,7 +166,7 @@ class Optimizer {
   void encode_on_everything(Candidate& current) {
     quantizer_.plan(current.state);
     result_.calibration = samples_ != nullptr ? quantizer_.calibrate(current.state, *samples_)
-                                              : ranges_from_statistics(current);
+                                              : ranges_without_samples(current.state, options_.inputs);
     quantizer_.encode(current.state, result_.calibration);
   }
 
@@ -185,7 +182,8 @@ class Optimizer {
       quantizer_.encode(next.state, result_.calibration);
       row.score = simulate(next);
       const auto number = [](const std::optional<Score>& score) { return score ? std::optional(score->sqnr_db) : std::nullopt; };
-      decide_by_score(row, number(before), number(row.score));
+      decide_by_score(row, stage, number(before), number(row.score));
+      if (profile_.bias_bits < stage.least_bias_bits) warn_of_narrow_biases(stage, next, number(before), row);
       if (row.decision == "kept") {
         current = std::move(next);
         before = row.score;
@@ -193,6 +191,22 @@ class Optimizer {
     }
     row.seconds = seconds_since(start);
     add_row(std::move(row));
+  }
+
+  void warn_of_narrow_biases(const Stage& stage, Candidate corrected, const std::optional<double>& before, StageRow& row) const {
+    std::string measured;
+    if (before && row.score) {
+      std::erase_if(corrected.state.encodings, [&](const auto& entry) {
+        const model::TensorPlan* plan = corrected.state.plan.find(entry.first);
+        return plan != nullptr && plan->role == model::TensorRole::kBias;
+      });
+      measured = format("; measured: {:.2f} dB before, {:.2f} with {}-bit biases, {:.2f} with biases that are not rounded", *before,
+                        row.score->sqnr_db, profile_.bias_bits, judge_->score(corrected.state).sqnr_db);
+    }
+    const std::string text = format("{} with {}-bit biases: the bias grid rounds the correction and may lower accuracy{}; use --bias_bitwidth 32",
+                                    stage.name, profile_.bias_bits, measured);
+    reporter_.warning(text);
+    row.outcome.notes.push_back(text);
   }
 
   // ---- decisions ---------------------------------------------------------------------------------------------------
@@ -206,14 +220,14 @@ class Optimizer {
     row.reason = std::move(reason);
   }
 
-  void decide_by_score(StageRow& row, const std::optional<double>& before, const std::optional<double>& after) const {
+  void decide_by_score(StageRow& row, const Stage& stage, const std::optional<double>& before, const std::optional<double>& after) const {
     if (!before || !after) {
       decide(row, true, "no samples to judge by");
       return;
     }
     const bool previewed = row.score && std::abs(row.score->sqnr_db - *after) > 1e-9;
     const std::string change = format("{:.2f} -> {:.2f} dB{}", *before, *after, previewed ? " with the bias correction that follows" : "");
-    decide(row, *after >= *before + kSmallestGainDb, change);
+    decide(row, *after >= *before + stage.least_gain_db, change);
   }
 
   void add_row(StageRow row) { result_.rows.push_back(std::move(row)); }

@@ -79,7 +79,7 @@ SampleSplit split_samples(int64_t count, int64_t output_bytes) {
   std::vector<int64_t> all;
   for (int64_t i = 0; i < count; ++i) all.push_back(i);
   if (count < 4) return {.held_out = all, .rest = all, .quick = all};
-  int64_t wanted = std::clamp(count / 8, std::min(kFewest, count / 2), kMost);
+  int64_t wanted = std::clamp(count / 4, std::min(kFewest, count / 2), kMost);
   wanted = std::clamp<int64_t>(kOutputBudget / std::max<int64_t>(output_bytes, 1), 2, wanted);
   const int64_t every = count / wanted;
   for (int64_t i = 0; i < count; ++i) {

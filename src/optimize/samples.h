@@ -17,7 +17,7 @@ namespace qtool::optimize {
                                                                int64_t bytes);
 
 struct SampleSplit {
-  std::vector<int64_t> held_out;   // every eighth sample, 8 to 32 of them; all samples when there are fewer than 4
+  std::vector<int64_t> held_out;   // every fourth sample, 8 to 32 of them; all samples when there are fewer than 4
   std::vector<int64_t> rest;
   std::vector<int64_t> quick;      // of the rest, at most 32, evenly spread: for ranges that are only compared
 };

@@ -48,7 +48,6 @@ Measurements measurements_of(const Graph& graph, const std::vector<Layer>& layer
       TapWindow window(graph, layer);
       if (!window.pointwise()) {
         wanted.taps[layer.input].push_back({layer.node, std::move(window)});
-        continue;
       }
     }
     wanted.channel_axes[layer.input] = axis;

@@ -110,4 +110,13 @@ void TapWindow::sum(const exec::PhysicalView& input, std::vector<double>& sums) 
   }
 }
 
+bool reads_no_padding(const ir::Graph& graph, const Layer& layer) {
+  if (!graph.node(layer.node).op_type.starts_with("Conv")) return true;
+  const TapWindow window(graph, layer);
+  for (int64_t tap = 0; tap < window.taps(); ++tap) {
+    if (window.coverage(tap) != 1.0) return false;
+  }
+  return true;
+}
+
 }  // namespace qtool::optimize

@@ -43,4 +43,7 @@ class TapWindow {
   bool pointwise_ = false;
 };
 
+// Every tap of the layer always reads an input and never padding: a constant channel adds a constant to the output.
+[[nodiscard]] bool reads_no_padding(const ir::Graph& graph, const Layer& layer);
+
 }  // namespace qtool::optimize

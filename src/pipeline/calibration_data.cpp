@@ -30,7 +30,37 @@ std::map<std::string, std::string> hash_samples(const data::SampleListing& listi
   return by_name;
 }
 
+data::PreprocessingRequest request_of(const DataOptions& options) {
+  data::PreprocessingRequest request;
+  if (!options.preprocess_file.empty()) {
+    request = data::parse_preprocessing_json(read_text_file(options.preprocess_file), options.preprocess_file.string());
+  }
+  request.merge(options.preprocessing);
+  return request;
+}
+
 }  // namespace
+
+std::map<std::string, optimize::ChannelMoments> image_input_moments(const DataOptions& options, const ir::Graph& graph,
+                                                                    Reporter& reporter) {
+  constexpr double kPhotoMean = 115.0, kPhotoDeviation = 70.0;  // levels 0..255, of photographs
+  const std::vector<data::InputSpec> inputs = input_specs(graph);
+  if (inputs.size() != 1 || inputs[0].type.shape.rank() != 4) return {};
+  const data::Preprocessing preprocessing = data::resolve_preprocessing(request_of(options), inputs[0].type.shape);
+  const auto channels = static_cast<size_t>(data::input_geometry(inputs[0].type.shape, preprocessing.layout).channels);
+  optimize::ChannelMoments moments;
+  for (size_t c = 0; c < channels; ++c) {
+    const auto of = [&](const std::vector<double>& list, double fallback) { return list.empty() ? fallback : list[std::min(c, list.size() - 1)]; };
+    const double mean = of(preprocessing.mean, 0.0), deviation = of(preprocessing.std, 1.0);
+    const auto prepared = [&](double level) { return (level * preprocessing.scale - mean) / deviation; };
+    moments.mean.push_back(prepared(kPhotoMean));
+    moments.deviation.push_back(std::abs(kPhotoDeviation * preprocessing.scale / deviation));
+    moments.lo.push_back(std::min(prepared(0.0), prepared(255.0)));
+    moments.hi.push_back(std::max(prepared(0.0), prepared(255.0)));
+  }
+  reporter.info(format("no samples: input range from the preprocessing {}", data::describe(preprocessing, inputs[0].type.shape)));
+  return {{inputs[0].name, std::move(moments)}};
+}
 
 CalibrationData open_calibration_data(const DataOptions& options, const ir::Graph& graph, int threads, Reporter& reporter) {
   const std::vector<data::InputSpec> inputs = input_specs(graph);
@@ -38,12 +68,7 @@ CalibrationData open_calibration_data(const DataOptions& options, const ir::Grap
   CalibrationData result;
   data::SampleOptions samples;
   if (listing.kind == data::FileKind::kImage) {
-    data::PreprocessingRequest request;
-    if (!options.preprocess_file.empty()) {
-      request = data::parse_preprocessing_json(read_text_file(options.preprocess_file), options.preprocess_file.string());
-    }
-    request.merge(options.preprocessing);
-    samples.preprocessing = data::resolve_preprocessing(request, inputs.at(0).type.shape);
+    samples.preprocessing = data::resolve_preprocessing(request_of(options), inputs.at(0).type.shape);
     result.preprocessing_line = data::describe(samples.preprocessing, inputs[0].type.shape);
     result.preprocessing_json = data::to_json(samples.preprocessing);
     const bool said = options.preprocessing.preset || options.preprocessing.resize || !options.preprocess_file.empty() ||

@@ -24,4 +24,9 @@ struct CalibrationData {
 [[nodiscard]] CalibrationData open_calibration_data(const DataOptions& options, const ir::Graph& graph, int threads,
                                                     Reporter& reporter);
 
+// What preprocessing says of an image input before any image is seen: its range, and the mean and deviation of ordinary
+// photographs. Empty when the model's inputs are no images.
+[[nodiscard]] std::map<std::string, optimize::ChannelMoments> image_input_moments(const DataOptions& options, const ir::Graph& graph,
+                                                                                  Reporter& reporter);
+
 }  // namespace qtool::pipeline

@@ -4,8 +4,8 @@
 
 #include "calibration_data.h"
 #include "qtool/calib/registry.h"
+#include "qtool/exporters/float_onnx.h"
 #include "qtool/exporters/registry.h"
-#include "qtool/onnxio/export.h"
 #include "qtool/support/error.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"
@@ -59,12 +59,8 @@ void QuantizeConfig::validate() const {
 namespace {
 
 void write_adapted_model(const std::filesystem::path& path, const model::ModelState& state) {
-  write_file_atomically(path, onnxio::export_model(state.graph, {.producer_version = tool_version()}));
+  write_file_atomically(path, exporters::write_float_onnx(state.graph, {.tool_version = tool_version()}));
 }
-
-}  // namespace
-
-namespace {
 
 CalibrationData open_data(const QuantizeConfig& config, const LoadedModel& model, Reporter& reporter) {
   if (config.data_free) return {};

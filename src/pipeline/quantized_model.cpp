@@ -147,7 +147,9 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
   } else {
     result.optimized = optimize::optimize(state, quantizer, data.source.get(), result.profile,
                                           {.stages = config.stages(), .accept = parse_accept(config.accept),
-                                           .relu6 = parse_relu6_policy(config.relu6), .threads = config.threads},
+                                           .relu6 = parse_relu6_policy(config.relu6), .threads = config.threads,
+                                           .inputs = config.data_free ? image_input_moments(config.data, state.graph, reporter)
+                                                                      : std::map<std::string, optimize::ChannelMoments>{}},
                                           reporter);
   }
   if (result.precision) {

@@ -31,15 +31,24 @@ struct WeightPlace {
 class WeightIndex {
  public:
   WeightIndex(const ir::Graph& graph, const Layer& layer);
-  [[nodiscard]] WeightPlace at(int64_t flat) const;
   // Calls fn(flat index, place) over the weight in memory order.
   template <class Fn>
   void for_each(Fn&& fn) const {
-    const int64_t count = first_ * second_ * taps_;
-    for (int64_t flat = 0; flat < count; ++flat) fn(flat, at(flat));
+    int64_t flat = 0;
+    for (int64_t f = 0; f < first_; ++f) {
+      for (int64_t s = 0; s < second_; ++s) {
+        WeightPlace place = place_of(f, s);
+        for (place.tap = 0; place.tap < taps_; ++place.tap, ++flat) fn(flat, place);
+      }
+    }
   }
 
  private:
+  [[nodiscard]] WeightPlace place_of(int64_t first, int64_t second) const {
+    const int64_t other = second + first / group_first_ * second_;
+    return first_is_output_ ? WeightPlace{first, other, 0} : WeightPlace{other, first, 0};
+  }
+
   int64_t first_ = 1, second_ = 1, taps_ = 1;  // the weight is [first, second, taps]
   bool first_is_output_ = true;
   int64_t group_first_ = 1;  // indices of the first axis in one group

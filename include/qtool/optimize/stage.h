@@ -38,6 +38,7 @@ struct StageContext {
   const model::TargetProfile& profile;
   Relu6Policy relu6 = Relu6Policy::kAuto;
   int threads = 1;
+  bool has_samples = true;  // false: data-free
   // Largest |difference| of an output from the original float model over that output's largest |value|, on samples.
   std::function<double(const ir::Graph&)> float_difference;
   // Nothing when there are no samples to judge by. Ranges come from a few samples: good for comparisons.
@@ -66,6 +67,8 @@ struct Stage {
   int order = 0;                        // ascending, preserving stages first
   StageKind kind = StageKind::kPreserving;
   std::vector<std::string> part_of;     // names that bring this stage along; "*" is any
+  double least_gain_db = 0.05;          // a gain below this is noise of the few samples it is measured on
+  int least_bias_bits = 0;              // with narrower biases the stage is warned about, and its cost measured
   bool preview = false;                 // cheap enough to be applied whenever an earlier stage is judged
   std::function<StageOutcome(Candidate&, const StageContext&)> apply;
 };

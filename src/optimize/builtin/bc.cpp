@@ -28,6 +28,7 @@ void register_bc(Registry& registry) {
                 .summary = "bias correction: takes the mean error of rounded weights back in the biases",
                 .order = 100,
                 .kind = StageKind::kCorrecting,
+                .least_bias_bits = 16,
                 .preview = true,
                 .apply = correct});
 }

@@ -9,6 +9,7 @@
 
 #include "channel_flow.h"
 #include "qtool/optimize/registry.h"
+#include "qtool/passes/linear_layer.h"
 #include "qtool/passes/rewrite.h"
 #include "qtool/support/format.h"
 #include "tap_window.h"
@@ -89,16 +90,6 @@ Constants constants_of_step(const ChannelStep& step, const Graph& graph, const C
   return result;
 }
 
-// Every tap of the layer always reads an input, so that a constant channel adds a constant.
-bool reads_no_padding(const Graph& graph, const Layer& layer) {
-  if (!graph.node(layer.node).op_type.starts_with("Conv")) return true;
-  const TapWindow window(graph, layer);
-  for (int64_t tap = 0; tap < window.taps(); ++tap) {
-    if (window.coverage(tap) != 1.0) return false;
-  }
-  return true;
-}
-
 // Zeroes the weights for constant input channels. Returns how many channels gained by it.
 int64_t drop_constant_inputs(Graph& graph, const Layer& layer, const Constants& inputs) {
   const bool may_fold = reads_no_padding(graph, layer) && bias_of(graph, layer).has_value();
@@ -135,6 +126,18 @@ void zero_channels(Graph& graph, const Layer& layer, const std::vector<bool>& de
   (void)shift_output(graph, *layer_of(graph, layer.node), shift);
 }
 
+// The channels are 0 now.
+void forget_channels(Candidate& candidate, ValueId value, const std::vector<bool>& dead) {
+  ChannelMoments& moments = candidate.statistics.channels.at(value);
+  passes::ChannelAffine affine;
+  for (size_t c = 0; c < dead.size(); ++c) {
+    if (dead[c]) moments.mean[c] = moments.deviation[c] = moments.lo[c] = moments.hi[c] = 0.0;
+    affine.scale.push_back(dead[c] ? 0.0 : 1.0);
+  }
+  affine.shift.assign(dead.size(), 0.0);
+  passes::update_folded_statistics(candidate.state, value, affine);
+}
+
 Counts remove_dead(Candidate& candidate, double margin) {
   Graph& graph = candidate.state.graph;
   Counts counts;
@@ -152,6 +155,7 @@ Counts remove_dead(Candidate& candidate, double margin) {
       const std::vector<bool> dead = dead_channels(*moments, margin);
       if (const auto count = std::count(dead.begin(), dead.end(), true); count > 0) {
         zero_channels(graph, now, dead);
+        forget_channels(candidate, now.output, dead);
         counts.dead += count;
       }
     }
@@ -185,6 +189,7 @@ void register_dead_channels(Registry& registry) {
                 .order = 10,
                 .kind = StageKind::kPreserving,
                 .part_of = {"*"},
+                .least_gain_db = 0.0,  // exact, and harmless where it gains nothing
                 .apply = apply});
 }
 
