@@ -75,7 +75,7 @@ Encoding encoding_of_storage(DType dtype, std::span<const float> scales, std::sp
   if (type == kTypes.end()) {
     throw Error(ErrorCode::kUnsupported, format("{} is not a type of quantized tensors", dtype_name(dtype)));
   }
-  if (scales.empty() || (!zero_points.empty() && zero_points.size() != scales.size())) {
+  if (scales.empty() || (zero_points.size() > 1 && zero_points.size() != scales.size())) {
     throw Error(ErrorCode::kInvalidModel, format("{} scales and {} zero points", scales.size(), zero_points.size()));
   }
   const bool centred = std::all_of(zero_points.begin(), zero_points.end(), [](int64_t zero) { return zero == 0; });
@@ -86,7 +86,7 @@ Encoding encoding_of_storage(DType dtype, std::span<const float> scales, std::sp
     if (!(scales[i] > 0.0f) || !std::isfinite(scales[i])) {
       throw Error(ErrorCode::kInvalidModel, format("scale {} is not a positive number", scales[i]));
     }
-    const int64_t zero = zero_points.empty() ? 0 : zero_points[i];
+    const int64_t zero = zero_points.empty() ? 0 : zero_points[zero_points.size() == 1 ? 0 : i];
     encoding.grids.push_back({static_cast<double>(scales[i]), lowest - zero});
   }
   return encoding;

@@ -26,8 +26,8 @@ struct OnnxStorage {
 [[nodiscard]] Tensor store_tensor(const Tensor& tensor, const Encoding& encoding, const OnnxStorage& storage);
 
 // The grid that integers of `dtype` with these scales and zero points stand for; symmetric when the type is signed and
-// every zero point is 0. One scale: per-tensor, else one for each index of `channel_axis`. An empty list of zero points
-// stands for zeros. Throws Error(kInvalidModel) on scales that are not positive and finite and on differing counts,
+// every zero point is 0. One scale: per-tensor, else one for each index of `channel_axis`. One zero
+// point serves all scales, none stands for zeros. Throws Error(kInvalidModel) on scales that are not positive and finite and on differing counts,
 // Error(kUnsupported) on other types than 4, 8, 16 and 32-bit integers.
 [[nodiscard]] Encoding encoding_of_storage(DType dtype, std::span<const float> scales, std::span<const int64_t> zero_points,
                                            int channel_axis);
