@@ -48,7 +48,7 @@ OnnxStorage onnx_storage(const Encoding& encoding) {
     const int64_t zero = type.is_signed ? 0 : -encoding.grids[i].offset;
     storage.zero_points.push_back(zero);
     const int64_t first = encoding.lowest_level(i) + zero, last = encoding.highest_level(i) + zero;
-    if (first < lowest || last > highest) {
+    if (first < lowest || last > highest || zero < lowest || zero > highest) {
       throw Error(ErrorCode::kUnsupported, format("{} cannot hold a {}-bit grid with offset {}", dtype_name(type.dtype),
                                                   encoding.bits, encoding.grids[i].offset));
     }
