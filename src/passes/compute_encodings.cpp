@@ -6,6 +6,7 @@
 
 #include "qtool/quant/quantize.h"
 #include "qtool/support/format.h"
+#include "weight_ranges.h"
 
 namespace qtool::passes {
 
@@ -19,9 +20,10 @@ using model::TensorRole;
 class Builder {
  public:
   Builder(model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics,
-          const calib::Method& activation_method, const calib::Method& weight_method, const calib::MethodOptions& method_options)
+          const calib::Method& activation_method, const calib::Method& weight_method, const calib::MethodOptions& method_options,
+          const ChosenRanges& chosen)
       : state_(state), statistics_(statistics), activation_method_(activation_method), weight_method_(weight_method),
-        method_options_(method_options) {}
+        method_options_(method_options), chosen_(chosen) {}
 
   EncodingNotes build() {
     for (const auto& [id, plan] : state_.plan.tensors) {
@@ -57,7 +59,7 @@ class Builder {
 
   void weight(ValueId id, const TensorPlan& plan) {
     const Tensor& tensor = *state_.graph.constant(id);
-    std::vector<quant::Range> ranges = weight_ranges(tensor, plan.spec);
+    const std::vector<quant::Range> ranges = weight_ranges(tensor, plan.spec, weight_method_, method_options_);
     const bool degenerate = std::all_of(ranges.begin(), ranges.end(),
                                         [&](const quant::Range& r) { return below_minimum(r, plan.spec); });
     // A scale made for one channel must not be set by the minimum range: pruned channels are handled below.
@@ -66,40 +68,6 @@ class Builder {
     quant::Encoding encoding = quant::encoding_from_ranges(spec, ranges);
     if (spec.channel_axis >= 0) replace_dead_channels(id, ranges, encoding);
     store(id, std::move(encoding), weight_method_.name, degenerate);
-  }
-
-  std::vector<quant::Range> weight_ranges(const Tensor& tensor, const quant::QuantSpec& spec) const {
-    std::vector<quant::Range> exact = quant::tensor_ranges(tensor, spec.channel_axis);
-    if (!weight_method_.needs_histogram) return exact;
-    std::vector<calib::TensorStatistics> statistics(exact.size());
-    std::vector<std::vector<float>> values(exact.size());
-    const auto data = tensor.data<float>();
-    quant::for_each_channel_element(tensor.shape(), spec.channel_axis, [&](int64_t i, int64_t c) {
-      values[static_cast<size_t>(c)].push_back(data[static_cast<size_t>(i)]);
-    });
-    std::vector<quant::Range> ranges;
-    for (size_t c = 0; c < exact.size(); ++c) {
-      statistics[c].histogram.emplace().add(values[c]);
-      statistics[c].range = exact[c];
-      statistics[c].count = static_cast<int64_t>(values[c].size());
-      ranges.push_back(weight_method_.range(statistics[c], spec, method_options_));
-    }
-    return keep_better(values, exact, std::move(ranges), spec);
-  }
-
-  // A method judges by a histogram; on weights the values themselves are at hand, and min-max stays where it is better.
-  static std::vector<quant::Range> keep_better(const std::vector<std::vector<float>>& values, const std::vector<quant::Range>& exact,
-                                               std::vector<quant::Range> ranges, const quant::QuantSpec& spec) {
-    quant::QuantSpec alone = spec;
-    alone.channel_axis = -1;
-    const auto noise = [&](const std::vector<float>& channel, const quant::Range& range) {
-      const Tensor tensor = Tensor::from<float>({static_cast<int64_t>(channel.size())}, std::span<const float>(channel));
-      return quant::quantization_error(tensor, quant::encoding_from_ranges(alone, {&range, 1})).noise_power;
-    };
-    for (size_t c = 0; c < ranges.size(); ++c) {
-      if (ranges[c] != exact[c] && noise(values[c], exact[c]) <= noise(values[c], ranges[c])) ranges[c] = exact[c];
-    }
-    return ranges;
   }
 
   // A channel whose weights are all zero has no scale of its own; the layer's median keeps bias arithmetic in range.
@@ -122,6 +90,11 @@ class Builder {
   void activation(ValueId id, const TensorPlan& plan) {
     if (plan.fixed_range) {
       store(id, quant::encoding_from_ranges(plan.spec, {&*plan.fixed_range, 1}), "fixed range", false);
+      return;
+    }
+    if (const auto choice = chosen_.find(id); choice != chosen_.end()) {
+      const quant::Range& range = choice->second.range;
+      store(id, quant::encoding_from_ranges(plan.spec, {&range, 1}), choice->second.source, below_minimum(range, plan.spec));
       return;
     }
     quant::Range range;
@@ -197,6 +170,7 @@ class Builder {
   const calib::Method& activation_method_;
   const calib::Method& weight_method_;
   const calib::MethodOptions& method_options_;
+  const ChosenRanges& chosen_;
   EncodingNotes notes_;
 };
 
@@ -213,8 +187,8 @@ std::vector<ValueId> observed_values(const model::ModelState& state) {
 
 EncodingNotes compute_encodings(model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics,
                                 const calib::Method& activation_method, const calib::Method& weight_method,
-                                const calib::MethodOptions& method_options) {
-  return Builder(state, statistics, activation_method, weight_method, method_options).build();
+                                const calib::MethodOptions& method_options, const ChosenRanges& chosen) {
+  return Builder(state, statistics, activation_method, weight_method, method_options, chosen).build();
 }
 
 }  // namespace qtool::passes

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "qtool/calib/channel_statistics.h"
 #include "qtool/quant/histogram.h"
 
 namespace qtool::calib {
@@ -13,9 +14,13 @@ struct TensorStatistics {
   int64_t count = 0;                // finite values
   int64_t non_finite = 0;           // NaN and infinities, left out of everything else
   std::optional<quant::Histogram> histogram;
+  std::optional<ChannelStatistics> channels;  // where CalibrationOptions::channel_axes asks for it
 
   [[nodiscard]] bool empty() const { return count == 0; }
   void merge(const TensorStatistics& other);
 };
+
+// SQNR the values of the histogram would have on the grid made of `range`; +inf without a histogram or noise.
+[[nodiscard]] double expected_sqnr_db(const TensorStatistics& statistics, const quant::QuantSpec& spec, const quant::Range& range);
 
 }  // namespace qtool::calib

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "qtool/data/preprocess_request.h"
+#include "qtool/optimize/optimize.h"
 #include "qtool/pipeline/load_model.h"
+#include "qtool/quant/encoding.h"
 #include "qtool/support/reporter.h"
 
 namespace qtool::pipeline {
@@ -32,12 +34,28 @@ struct QuantizeConfig {
   std::string activation_method = "min-max";
   std::string weight_method = "min-max";
   double percentile = 99.99;                       // --percentile_calibration_value
+  std::optional<quant::Symmetry> activation_schema, weight_schema;  // --act_quantizer_schema, --param_quantizer_schema
+  std::optional<double> min_range;                 // --min-range, real units
+  bool compare_calibration = false;                // tabulate every method
+  std::filesystem::path stats;                     // --stats: statistics file instead of data.calib
   std::vector<std::string> keep_float;             // --float: node or tensor globs, operator types
+  std::vector<std::string> optimizations;          // --optimizations: stages, see optimize/registry.h
+  std::string accept = "auto";                     // --accept: auto, always
+  std::string relu6 = "auto";                      // --cle-relu6: auto, keep, replace
+  bool data_free = false;                          // no samples: ranges from folded batch norms
+  std::filesystem::path export_onnx;               // the float model with adapted parameters; empty: not written
   std::vector<std::string> emit = {"encodings", "dlc"};
   int threads = 1;
 
   // Every problem of the configuration itself in one Error(kUsage).
   void validate() const;
+};
+
+// One calibration method on samples kept aside, by simulation.
+struct MethodOutcome {
+  std::string method;
+  double combined_db = 0.0;                                    // of all blocks together; what methods are ordered by
+  std::vector<std::pair<std::string, double>> output_sqnr_db;  // by output, or block of it
 };
 
 struct QuantizeSummary {
@@ -46,7 +64,10 @@ struct QuantizeSummary {
   int64_t samples = 0;
   size_t activation_encodings = 0, parameter_encodings = 0;
   double weight_sqnr_db = 0.0;                     // of all weights together
+  std::vector<MethodOutcome> methods;              // best first; where methods were compared
   std::vector<std::string> skipped_samples;
+  std::vector<optimize::StageRow> stages;          // what the optimizations did; empty without any
+  int64_t held_out = 0;                            // samples their scores come from
   std::vector<std::string> advice;                 // what the recommended recipe would change
   std::map<std::string, double> seconds;           // by stage, and "total"
 };

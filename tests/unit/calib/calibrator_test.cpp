@@ -12,23 +12,14 @@
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
 #include "support/graph_builder.h"
+#include "support/memory_source.h"
 
 namespace qtool::calib {
 namespace {
 
 using qtool::testing::GraphBuilder;
+using qtool::testing::MemorySource;
 using qtool::testing::random_tensor;
-
-class MemorySource final : public data::SampleSource {
- public:
-  explicit MemorySource(std::vector<data::Sample> samples) : samples_(std::move(samples)) {}
-  int64_t size() const override { return static_cast<int64_t>(samples_.size()); }
-  data::Sample load(int64_t index) const override { return samples_[static_cast<size_t>(index)]; }
-  std::string name(int64_t index) const override { return format("sample-{}.npy", index); }
-
- private:
-  std::vector<data::Sample> samples_;
-};
 
 constexpr unsigned kSamples = 7;
 
@@ -129,6 +120,24 @@ TEST(Calibrate, DoesNotDependOnThreadsOrOrder) {
       expect_same(expected, run(net, reversed, options), format("{} threads, reversed", threads));
     }
   }
+}
+
+TEST(Calibrate, ChannelStatisticsDoNotDependOnThreadsAndNeedNoObservedTensor) {
+  Network net = network();
+  const ir::ValueId c2 = net.graph.find_value("c2");
+  CalibrationOptions options{.histograms = true, .channel_axes = {{net.observed[3], 1}, {c2, 1}}};
+  const CalibrationResult one = run(net, samples(), options);
+  options.threads = 3;
+  const CalibrationResult three = run(net, samples(), options);
+  for (const ir::ValueId id : {net.observed[3], c2}) {
+    const TensorStatistics& found = one.statistics.at(id);
+    ASSERT_TRUE(found.channels.has_value());
+    EXPECT_EQ(id == c2 ? 7u : 20u, found.channels->channels());
+    EXPECT_EQ(static_cast<int64_t>(kSamples) * 4 * 3, found.channels->count[0]);
+    EXPECT_EQ(*found.channels, *three.statistics.at(id).channels);
+  }
+  EXPECT_FALSE(one.statistics.at(c2).histogram.has_value());
+  EXPECT_FALSE(one.statistics.at(net.observed[0]).channels.has_value());
 }
 
 TEST(Calibrate, NonFiniteValuesAreCountedApart) {
