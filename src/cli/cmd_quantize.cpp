@@ -69,7 +69,7 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   add_preprocessing(app, o.preprocessing);
   add_quantization(app, o.quantization, c);
   app.add_option("--export-onnx", c.export_onnx, "write the FP32 model with adapted weights and biases")->group("Output");
-  app.add_option("--emit", o.emit, "comma list of encodings, dlc")->group("Output");
+  app.add_option("--emit", o.emit, "comma list of encodings, dlc, qdq")->group("Output");
   app.add_option("--timings", o.timings, "write wall times of the stages to this JSON file")->group("Output");
   app.footer(
       "Examples:\n"

@@ -41,6 +41,11 @@ bool has_subgraph(const Node& node) {
   });
 }
 
+// On constants these say more than their result: the grid that the values lie on.
+bool carries_grid(const Node& node) {
+  return node.domain.empty() && (node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear");
+}
+
 bool small_enough(const InferredTypes& types, const NodeInputs& inputs, int64_t limit) {
   int64_t input_elements = 0;
   for (const Tensor* constant : inputs.constants) {
@@ -73,7 +78,7 @@ void settle_node(Graph& graph, NodeId id, const Registry& registry, const ShapeI
     if (!known.empty()) return become_constants(graph, id, std::move(known));
   }
   const bool foldable = options.fold_constants && inputs.all_constant && def.deterministic && def.evaluate &&
-                        !has_subgraph(node);
+                        (options.fold_grids || !carries_grid(node)) && !has_subgraph(node);
   InferredTypes types = infer_node(def, context);
   if (foldable && small_enough(types, inputs, options.max_folded_elements)) {
     return become_constants(graph, id, evaluate_node(def, EvalContext(node, inputs.constants)));

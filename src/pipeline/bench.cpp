@@ -102,6 +102,10 @@ BenchSummary bench(const BenchConfig& config, Reporter& reporter) {
   LoadedModel model = load_model(config.model, reporter);
   summary.import_ms = ms_since(start);
   exec::ExecOptions options;
+  if (model.quantized) {
+    options.encodings = &model.state.encodings;
+    summary.backend = "sim";
+  }
   if (!config.encodings.empty()) {
     const auto applied = exporters::apply_encodings(model.state, ops::builtin_registry(), read_text_file(config.encodings),
                                                     config.encodings.filename().string());

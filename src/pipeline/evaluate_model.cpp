@@ -15,7 +15,7 @@ namespace {
 
 void compare_with_float(const EvaluateConfig& config, const model::ModelState& state, const exec::Executor& simulated,
                         EvaluateSummary& summary, Reporter& reporter) {
-  if (config.encodings.empty() && config.reference.empty()) {
+  if (state.encodings.empty() && config.reference.empty()) {
     throw Error(ErrorCode::kUsage, "nothing to measure: give --labels for a metric, or --encodings to compare the simulation with float");
   }
   const DataOptions data{.calib = config.images, .preprocess_file = config.preprocess_file, .preprocessing = config.preprocessing,
@@ -47,6 +47,7 @@ EvaluateSummary evaluate_model(const EvaluateConfig& config, Reporter& reporter)
   const auto start = std::chrono::steady_clock::now();
   LoadedModel model = load_model(config.model, reporter);
   exec::ExecOptions exec_options;
+  if (!model.state.encodings.empty()) exec_options.encodings = &model.state.encodings;
   if (!config.encodings.empty()) {
     const auto applied = exporters::apply_encodings(model.state, ops::builtin_registry(), read_text_file(config.encodings),
                                                     config.encodings.filename().string());

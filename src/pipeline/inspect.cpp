@@ -10,6 +10,7 @@
 #include "qtool/onnxio/import.h"
 #include "qtool/onnxio/quantized_kind.h"
 #include "qtool/ops/shape_inference.h"
+#include "qtool/pipeline/load_model.h"
 #include "qtool/support/error.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"
@@ -117,6 +118,36 @@ std::string type_text(const ir::Value& value) {
   return value.type ? format("{} {}", dtype_name(value.type->dtype), value.type->shape.text()) : "unknown shape";
 }
 
+// What the grids of a quantized model are, tensor by tensor with --layers.
+void describe_encodings(const InspectOptions& options, Json& json, std::string& text, Reporter& reporter) {
+  const LoadedModel read = load_model({.path = options.path, .input_shapes = options.input_shapes}, reporter);
+  const ir::Graph& graph = read.state.graph;
+  for (const bool constants : {false, true}) {
+    std::map<std::string, size_t> widths;
+    Json list = Json::array();
+    std::string lines;
+    size_t tensors = 0, per_channel = 0;
+    for (const auto& [id, entry] : read.state.encodings) {
+      const quant::Encoding& e = entry.encoding;
+      if (graph.is_constant(id) != constants) continue;
+      ++tensors;
+      ++widths[format("int {}", e.bits)];
+      per_channel += e.per_channel() ? 1 : 0;
+      if (!options.layers) continue;
+      list.push_back({{"name", graph.value(id).name}, {"entries", e.grids.size()}, {"bitwidth", e.bits}, {"scale", e.grids[0].scale},
+                      {"offset", e.grids[0].offset}, {"min", e.min()}, {"max", e.max()}, {"is_symmetric", e.is_symmetric}});
+      lines += format("    {:<48} int {}, {} entr{}, scale {}, offset {}, [{}, {}]\n", graph.value(id).name, e.bits, e.grids.size(),
+                      e.grids.size() == 1 ? "y" : "ies", e.grids[0].scale, e.grids[0].offset, e.min(), e.max());
+    }
+    const char* section = constants ? "param_encodings" : "activation_encodings";
+    json[section] = {{"tensors", tensors}, {"per_channel", per_channel}, {"widths", widths}};
+    if (options.layers) json[section]["list"] = std::move(list);
+    text += format("  {}: {} tensors, {} per channel", section, tensors, per_channel);
+    for (const auto& [width, count] : widths) text += format(", {} x {}", count, width);
+    text += "\n" + lines;
+  }
+}
+
 Inspection inspect_onnx(const InspectOptions& options, size_t size_bytes, Reporter& reporter) {
   onnxio::ImportOptions import;
   for (const std::string& shape : options.input_shapes) import.input_shapes.insert(onnxio::parse_input_shape(shape));
@@ -140,7 +171,14 @@ Inspection inspect_onnx(const InspectOptions& options, size_t size_bytes, Report
   for (const auto& [domain, version] : model.opsets) text += format("  opset {} {}\n", domain.empty() ? "ai.onnx" : domain, version);
   const auto quantized = onnxio::quantized_kind(graph);
   json["quantized"] = quantized ? Json(*quantized) : Json(nullptr);
-  if (quantized) text += format("  quantized: {}\n", *quantized);
+  if (quantized) {
+    text += format("  quantized: {}\n", *quantized);
+    try {
+      describe_encodings(options, json, text, reporter);
+    } catch (const Error& error) {
+      reporter.warning(format("the encodings cannot be read: {}", error.what()));
+    }
+  }
   const auto list_values = [&](const std::vector<ir::ValueId>& ids, const char* key) {
     json[key] = Json::array();
     for (const ir::ValueId id : ids) {

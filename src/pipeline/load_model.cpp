@@ -1,8 +1,10 @@
 #include "qtool/pipeline/load_model.h"
 
 #include "qtool/onnxio/import.h"
+#include "qtool/onnxio/quantized_kind.h"
 #include "qtool/ops/shape_inference.h"
 #include "qtool/passes/cleanup.h"
+#include "qtool/passes/read_quantized.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
 
@@ -20,6 +22,13 @@ void refuse_unsupported(const ir::Graph& graph) {
                      nodes.size() == 1 ? "" : "s", join(shown, ", "), nodes.size() > kShown ? ", ..." : ""));
 }
 
+void absorb(LoadedModel& loaded, Reporter& reporter) {
+  const passes::AbsorbedQuantization absorbed = passes::absorb_quantization(loaded.state);
+  for (const std::string& node : absorbed.left) reporter.debug("computed as it stands: " + node);
+  reporter.info(format("the model is quantized, {}: {} activation and {} parameter encodings read", *loaded.quantized,
+                       absorbed.activations, absorbed.constants));
+}
+
 }  // namespace
 
 LoadedModel load_model(const ModelOptions& options, Reporter& reporter) {
@@ -32,6 +41,8 @@ LoadedModel load_model(const ModelOptions& options, Reporter& reporter) {
     loaded.sha256 = imported.sha256;
     if (const auto at = imported.opsets.find(""); at != imported.opsets.end()) loaded.opset = at->second;
     loaded.state.graph = std::move(imported.graph);
+    loaded.quantized = onnxio::quantized_kind(loaded.state.graph);
+    passes::expand_integer_operators(loaded.state.graph);
     refuse_unsupported(loaded.state.graph);
     ops::infer_shapes(loaded.state.graph, ops::builtin_registry());
     loaded.state.graph.remove_unused();
@@ -41,6 +52,7 @@ LoadedModel load_model(const ModelOptions& options, Reporter& reporter) {
       }
       loaded.state.graph.remove_unused();
     }
+    if (loaded.quantized) absorb(loaded, reporter);
     return loaded;
   } catch (Error& error) {
     error.with("file", options.path.string());

@@ -4,7 +4,6 @@
 #include "normalization_check.h"
 #include "precision_stage.h"
 #include "qtool/calib/registry.h"
-#include "qtool/onnxio/quantized_kind.h"
 #include "qtool/passes/plan_quantization.h"
 #include "qtool/pipeline/profile_file.h"
 #include "qtool/support/error.h"
@@ -42,10 +41,10 @@ model::TargetProfile resolved_profile(const QuantizeConfig& config) {
 }
 
 void refuse_quantized_model(const LoadedModel& model, const std::filesystem::path& path) {
-  if (const auto kind = onnxio::quantized_kind(model.state.graph)) {
+  if (model.quantized) {
     throw Error(ErrorCode::kInvalidModel,
                 format("the model is quantized already: {}; give the FP32 model it was made from, or look at this one with "
-                       "`qtool inspect` and run it with `qtool run`", *kind))
+                       "`qtool inspect` and run it with `qtool run`", *model.quantized))
         .with("file", path.string());
   }
 }

@@ -100,6 +100,7 @@ RunSummary run_model(const RunConfig& config, Reporter& reporter) {
   LoadedModel model = load_model(config.model, reporter);
   RunSummary summary;
   exec::ExecOptions options{.intra_threads = config.threads};
+  if (!model.state.encodings.empty()) options.encodings = &model.state.encodings;
   if (!config.encodings.empty()) {
     const auto applied = exporters::apply_encodings(model.state, ops::builtin_registry(), read_text_file(config.encodings),
                                                     config.encodings.filename().string());

@@ -139,6 +139,24 @@ TEST_F(Outputs, ConvertWritesTheFloatContainerInBothWidths) {
   EXPECT_LT(fs::file_size(folder_ / "f16.dlc"), 0.7 * static_cast<double>(fs::file_size(folder_ / "f32.dlc")));
 }
 
+TEST_F(Outputs, AQuantizedModelIsRunInspectedAndConverted) {
+  ASSERT_EQ(quantize("classifier", folder_ / "out", {"--limit", "4", "--profile", "htp", "--emit", "encodings,dlc,qdq"}).exit_code, 0);
+  const Json inspected = Json::parse(run({"inspect", "out/classifier.qdq.onnx", "--json"}).out);
+  EXPECT_THAT(inspected.at("quantized").get<std::string>(), HasSubstr("QDQ"));
+  EXPECT_GT(inspected.at("activation_encodings").at("tensors"), 10);
+  for (const char* name : {"again.dlc", "again.json", "again.onnx"}) {
+    const Outcome outcome = run({"convert", "out/classifier.qdq.onnx", "-o", name, "--json"});
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_GT(Json::parse(outcome.out).at("encodings"), 10);
+  }
+  EXPECT_EQ(run({"inspect", "again.onnx"}).exit_code, 0);
+  const Outcome refused = run({"quantize", "out/classifier.qdq.onnx", "--calib", sample("calib/classifier"), "-o", "out2"});
+  EXPECT_EQ(refused.exit_code, 3);
+  EXPECT_THAT(refused.err, HasSubstr("quantized already: QDQ"));
+  EXPECT_EQ(run({"convert", sample("classifier.onnx"), "-o", "x.json"}).exit_code, 2) << "a float model has no encodings";
+  EXPECT_EQ(run({"convert", sample("classifier.onnx"), "-o", "x.tflite"}).exit_code, 2);
+}
+
 class Inspect : public ToolTest {};
 
 TEST_F(Inspect, ReadsModelEncodingsAndContainer) {

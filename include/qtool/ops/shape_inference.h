@@ -15,6 +15,8 @@ struct ShapeInferenceOptions {
   // would grow the model); types are still inferred.
   int64_t max_folded_elements = int64_t{1} << 22;
   bool fold_constants = true;
+  // QuantizeLinear and DequantizeLinear on constants are folded too; their grids are lost then.
+  bool fold_grids = false;
 };
 
 // Nodes the registry does not know, as "Op 'node'" lines in graph order.

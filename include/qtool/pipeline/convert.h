@@ -1,4 +1,5 @@
-// `qtool convert`: the unquantized container, as Qualcomm's converters give it, or the cleaned-up model as ONNX.
+// `qtool convert`: a model in another container, without calibration. A float model becomes the unquantized DLC, as
+// Qualcomm's converters give it, or its cleaned-up ONNX; a model that is quantized already keeps its encodings.
 #pragma once
 
 #include <filesystem>
@@ -9,16 +10,18 @@ namespace qtool::pipeline {
 
 struct ConvertConfig {
   ModelOptions model;
-  std::filesystem::path output;   // the file extension names the format: .dlc or .onnx
-  bool fp16 = false;
+  // The file extension names the format: .dlc, .onnx, and .json for the encodings of a quantized model.
+  std::filesystem::path output;
+  bool fp16 = false;  // float models as .dlc only
 };
 
 struct ConvertSummary {
-  size_t ops = 0;
+  size_t ops = 0;         // operators of the model
+  size_t encodings = 0;   // 0 for float models
   size_t size_bytes = 0;
 };
 
-// Throws Error(kUsage) for another extension, and for fp16 with ONNX.
+// Throws Error(kUsage) for another extension, for fp16 where it does not apply, and for the encodings of a float model.
 ConvertSummary convert(const ConvertConfig& config, Reporter& reporter);
 
 }  // namespace qtool::pipeline

@@ -1,7 +1,9 @@
-// An ONNX file as everything after it wants it: imported, supported, shapes settled, constants folded, cleaned up.
+// An ONNX file as everything after it wants it: imported, supported, shapes settled, constants folded, cleaned up. A
+// model that is quantized already arrives as a float graph with encodings in state.encodings.
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +25,7 @@ struct LoadedModel {
   size_t file_bytes = 0;
   int64_t opset = 0;
   std::vector<std::string> clean_up;      // "fold_batch_norm: 27"
+  std::optional<std::string> quantized;   // what the file held: "QDQ (57 QuantizeLinear, ...)"; nullopt for float
 };
 
 // Throws Error naming the file; unsupported operators are listed all at once.
