@@ -37,7 +37,7 @@ HeldOutSplit split_held_out(int64_t count, int64_t most) {
     split.held_out = split.kept;
     return split;
   }
-  const int64_t aside = std::clamp<int64_t>(count / 8, 1, most);
+  const int64_t aside = std::clamp<int64_t>(count / 4, 1, most);
   for (int64_t i = 0; i < count; ++i) {
     // The middle of each of `aside` equal stretches.
     const int64_t stretch = i * aside / count;

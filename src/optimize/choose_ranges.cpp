@@ -15,7 +15,7 @@ namespace {
 
 using ir::ValueId;
 
-constexpr int64_t kFirstRound = 3;         // samples that every candidate is tried on
+constexpr double kSurvivors = 0.35;        // share of the candidates still in the running after the first round, about
 constexpr double kDropBehind = 2.0;        // candidates with this many times the noise amplitude of the best are dropped then
 constexpr double kResidualGain = 1.122;    // 1 dB: what clipping a residual stream must gain
 
@@ -55,13 +55,21 @@ std::vector<ValueId> all_members(const std::vector<ProbedTensor>& tensors) {
   return values;
 }
 
-int64_t affordable_samples(const model::ModelState& state, const std::vector<ProbedTensor>& tensors, const RangeChoiceOptions& options, int64_t available) {
+struct Rounds {
+  int64_t first = 0;   // samples that every candidate is tried on
+  int64_t total = 0;
+};
+
+Rounds affordable_rounds(const model::ModelState& state, const std::vector<ProbedTensor>& tensors, const RangeChoiceOptions& options, int64_t available) {
   double work = 1.0;
   for (const ProbedTensor& tensor : tensors) {
     if (tensor.candidates.size() > 1) work += static_cast<double>(tensor.candidates.size()) * suffix_work(state.graph, tensor.members.front());
   }
-  const auto fit = static_cast<int64_t>(options.work / work);
-  return std::clamp<int64_t>(fit, 1, std::min(available, options.samples));
+  const double fit = options.work / work;
+  const int64_t most = std::min(available, options.samples);
+  const int64_t first = std::min<int64_t>(fit > 6.0 ? 3 : 1, most);
+  const auto later = static_cast<int64_t>(std::max(2.0, (fit - static_cast<double>(first)) / kSurvivors));
+  return {first, std::min(first + later, most)};
 }
 
 class Chooser {
@@ -147,13 +155,13 @@ RangeChoices choose_ranges(const model::ModelState& state, const std::map<ValueI
   std::vector<ProbedTensor> tensors = tensors_to_probe(state, statistics);
   if (tensors.empty()) return {};
   NoiseProbe probe(state.graph, all_members(tensors), held_out, options.threads);
-  const int64_t samples = affordable_samples(state, tensors, options, held_out.size());
+  const auto [first_round, samples] = affordable_rounds(state, tensors, options, held_out.size());
 
   Chooser chooser(state, std::move(tensors), probe);
   std::vector<int64_t> indices(static_cast<size_t>(samples));
   std::iota(indices.begin(), indices.end(), int64_t{0});
   const std::span<const int64_t> all(indices);
-  const auto first = static_cast<size_t>(std::min(kFirstRound, samples));
+  const auto first = static_cast<size_t>(first_round);
   reporter.progress("choose ranges", 0, samples);
   chooser.measure(all.first(first));
   reporter.progress("choose ranges", static_cast<int64_t>(first), samples);

@@ -5,6 +5,7 @@
 #include "qtool/calib/model_inputs.h"
 #include "qtool/exec/executor.h"
 #include "qtool/support/parallel.h"
+#include "tensor_traits.h"
 
 namespace qtool::optimize {
 
@@ -31,6 +32,14 @@ void for_each_sample(const exec::Executor& executor, const ir::Graph& graph, con
 }
 
 }  // namespace
+
+int64_t affordable_simulations(const ir::Graph& graph) {
+  constexpr int64_t kFewest = 12, kMost = 32;
+  constexpr double kWork = 2e10;
+  double work = 1.0;
+  for (const ir::ValueId input : graph.inputs) work += suffix_work(graph, input);
+  return std::clamp(static_cast<int64_t>(kWork / work), kFewest, kMost);
+}
 
 SimulationNoise::SimulationNoise(const ir::Graph& graph, const data::SampleSource& source, int64_t samples, int threads)
     : graph_(graph), source_(source), threads_(threads) {

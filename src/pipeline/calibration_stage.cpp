@@ -10,7 +10,7 @@ namespace qtool::pipeline {
 
 namespace {
 
-constexpr int64_t kMostHeldOut = 12;
+constexpr int64_t kMostHeldOut = 32;
 
 void sort_by_cost(std::vector<MethodScore>& scores) {
   std::stable_sort(scores.begin(), scores.end(), [](const MethodScore& a, const MethodScore& b) { return a.cost < b.cost; });
@@ -48,7 +48,7 @@ class Stage {
   }
 
   void compare() {
-    const optimize::SimulationNoise simulation(state_.graph, *held_out_, kMostHeldOut, config_.threads);
+    const optimize::SimulationNoise simulation(state_.graph, *held_out_, optimize::affordable_simulations(state_.graph), config_.threads);
     const MethodTrial trial{state_, result_.statistics.statistics, calib::builtin_registry().at(config_.weight_method), simulation};
     MethodComparison comparison{.samples = simulation.samples()};
     to_simulate_ = static_cast<int64_t>((automatic_ || best_ ? usual_methods().size() : 0) + (automatic_ ? 1 : 0) +

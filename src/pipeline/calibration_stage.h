@@ -32,7 +32,7 @@ struct CalibrationStage {
   std::optional<MethodComparison> comparison;
 };
 
-// `state` must be planned. One pass over the data. With the methods "auto" and "best" up to 12 samples are kept aside to
+// `state` must be planned. One pass over the data. With the methods "auto" and "best" up to 32 samples are kept aside to
 // measure noise at the outputs; with --compare-calibration alone these samples judge the methods and count for the final
 // ranges all the same.
 [[nodiscard]] CalibrationStage run_calibration(const QuantizeConfig& config, const model::ModelState& state, const data::SampleSource& source,

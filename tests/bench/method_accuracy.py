@@ -16,8 +16,8 @@ from real_models import headline, recipe, run
 
 # Operators behind the last convolutions.
 TAILS = {
-    "yolov8n": ["/model.22/dfl/*"] + [f"/model.22/{op}*" for op in ("Concat", "Split", "Slice", "Sigmoid", "Sub", "Add", "Div", "Mul", "Reshape")],
-    "yolo11n_320": ["/model.23/dfl/*"] + [f"/model.23/{op}*" for op in ("Concat", "Split", "Slice", "Sigmoid", "Sub", "Add", "Div", "Mul", "Reshape")],
+    "yolov8n": ["/model.22/dfl/*"] + [f"/model.22/{op}*" for op in ("Concat", "Sigmoid", "Sub", "Add", "Div", "Mul", "Reshape")],
+    "yolo11n_320": ["/model.23/dfl/*"] + [f"/model.23/{op}*" for op in ("Concat", "Sigmoid", "Sub", "Add", "Div", "Mul", "Reshape")],
 }
 
 

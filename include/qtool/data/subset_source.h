@@ -15,7 +15,7 @@ struct HeldOutSplit {
   std::vector<int64_t> kept;      // for statistics
   std::vector<int64_t> held_out;  // evenly spread; the same samples as `kept` when there are fewer than four
 };
-// Keeps an eighth aside, at most `most`.
+// Keeps a quarter aside, at most `most`.
 [[nodiscard]] HeldOutSplit split_held_out(int64_t count, int64_t most);
 
 }  // namespace qtool::data

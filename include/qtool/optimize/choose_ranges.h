@@ -20,8 +20,8 @@ namespace qtool::optimize {
 
 struct RangeChoiceOptions {
   int threads = 1;
-  int64_t samples = 12;      // of those kept aside; fewer when the model is large
-  double work = 4e12;        // multiplications to spend, about; decides the number of samples
+  int64_t samples = 32;      // of those kept aside; fewer when the model is large
+  double work = 6e12;        // multiplications to spend, about; decides the number of samples
 };
 
 struct TriedRange {

@@ -10,6 +10,9 @@
 
 namespace qtool::optimize {
 
+// 12 to 32 samples: as many as small models can be simulated on in a second or so.
+[[nodiscard]] int64_t affordable_simulations(const ir::Graph& graph);
+
 class SimulationNoise {
  public:
   // Runs the float model once over the first `samples` of the source and remembers its outputs; fewer when they are large.
