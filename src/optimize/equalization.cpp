@@ -38,7 +38,7 @@ class Equalizer {
       double moved = 0.0;
       for (const ChannelSet* set : chosen) moved = std::max(moved, equalize(*set));
       ++plan_.rounds;
-      if (moved < 1e-3) break;
+      if (moved < 1e-2) break;
     }
     if (options_.damped) plan_.damped = damp_factors(graph_, sets_, chosen, statistics_, ranges_, plan_.factors);
     for (const ChannelSet* set : chosen) finish(*set);

@@ -18,7 +18,7 @@ struct EqualizationOptions {
   double largest_factor = 64.0; // amplification cap: factors stay within [1 / largest, largest]
   double dead_ratio = 1e-6;     // channels with ranges below this share of the set's largest are left alone
   bool damped = true;           // take factors back, set by set, where activations would lose more than weights gain
-  int max_rounds = 40;
+  int max_rounds = 24;
 };
 
 struct EqualizationPlan {

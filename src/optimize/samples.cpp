@@ -74,7 +74,7 @@ std::unique_ptr<data::SampleSource> pick_samples(const data::SampleSource& sourc
 }
 
 SampleSplit split_samples(int64_t count, int64_t output_bytes) {
-  constexpr int64_t kMost = 32, kFewest = 8, kOutputBudget = int64_t{128} << 20;
+  constexpr int64_t kMost = 24, kFewest = 8, kQuick = 16, kStatistics = 96, kOutputBudget = int64_t{128} << 20;
   SampleSplit split;
   std::vector<int64_t> all;
   for (int64_t i = 0; i < count; ++i) all.push_back(i);
@@ -86,7 +86,8 @@ SampleSplit split_samples(int64_t count, int64_t output_bytes) {
     const bool aside = i % every == every - 1 && static_cast<int64_t>(split.held_out.size()) < wanted;
     (aside ? split.held_out : split.rest).push_back(i);
   }
-  split.quick = spread(split.rest, 32);
+  split.quick = spread(split.rest, kQuick);
+  split.rest = spread(split.rest, kStatistics);
   return split;
 }
 

@@ -17,9 +17,9 @@ namespace qtool::optimize {
                                                                int64_t bytes);
 
 struct SampleSplit {
-  std::vector<int64_t> held_out;   // every fourth sample, 8 to 32 of them; all samples when there are fewer than 4
-  std::vector<int64_t> rest;
-  std::vector<int64_t> quick;      // of the rest, at most 32, evenly spread: for ranges that are only compared
+  std::vector<int64_t> held_out;   // every fourth sample, 8 to 24 of them; all samples when there are fewer than 4
+  std::vector<int64_t> rest;       // of the others, at most 96, evenly spread: for statistics by channel
+  std::vector<int64_t> quick;      // of the rest, at most 16, evenly spread: for ranges that are only compared
 };
 // `output_bytes` of one sample bounds how many are kept aside.
 [[nodiscard]] SampleSplit split_samples(int64_t count, int64_t output_bytes);
