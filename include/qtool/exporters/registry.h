@@ -20,6 +20,7 @@ struct ExportRequest {
   std::string model_name;              // stem of the input file
   std::string tool_version;
   Reporter& reporter;
+  std::string encodings_version = "0.6.1";
 };
 
 struct OutputFile {

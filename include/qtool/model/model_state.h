@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,10 @@ struct TensorPlan {
 struct QuantPlan {
   std::map<ir::ValueId, TensorPlan> tensors;
   std::map<ir::ValueId, std::string> left_float;  // why a float tensor has no entry
+  // What the user asked to be computed in float. Such a node dequantizes its inputs and, where a quantized node reads
+  // its result, quantizes that; `requested_float` are the tensors without a grid because of it.
+  std::set<ir::NodeId> float_nodes;
+  std::set<ir::ValueId> requested_float;
   [[nodiscard]] const TensorPlan* find(ir::ValueId id) const {
     const auto at = tensors.find(id);
     return at == tensors.end() ? nullptr : &at->second;
