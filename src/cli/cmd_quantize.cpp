@@ -3,6 +3,7 @@
 
 #include "command.h"
 #include "memory.h"
+#include "precision_flags.h"
 #include "preprocessing_flags.h"
 #include "qtool/pipeline/quantize.h"
 #include "qtool/support/files.h"
@@ -19,11 +20,14 @@ struct Options {
   PreprocessingFlags preprocessing;
   std::string emit, timings;
   int bias = 0, act = 0, weights = 0;
+  bool override_params = true;
+  PrecisionFlags by_hand;
 };
 
 void print_text(const QuantizeConfig& config, const pipeline::QuantizeSummary& s) {
   std::printf("%s", format("calibrated on {} samples: {} activation and {} parameter encodings, weights at {:.1f} dB\n", s.samples,
                            s.activation_encodings, s.parameter_encodings, s.weight_sqnr_db).c_str());
+  if (!s.from_file.empty()) std::printf("%s\n", s.from_file.c_str());
   for (const std::string& name : s.files) std::printf("wrote %s\n", (config.output / name).string().c_str());
   std::printf("%s", format("{:.2f} s (load {:.2f}, calibrate {:.2f}, export {:.2f}), peak memory {:.0f} MB\n", s.seconds.at("total"),
                            s.seconds.at("load"), s.seconds.at("calibrate"), s.seconds.at("export"), peak_memory_mb()).c_str());
@@ -32,7 +36,7 @@ void print_text(const QuantizeConfig& config, const pipeline::QuantizeSummary& s
 nlohmann::ordered_json summary_json(const pipeline::QuantizeSummary& s) {
   return {{"samples", s.samples}, {"activation_encodings", s.activation_encodings}, {"parameter_encodings", s.parameter_encodings},
           {"weights_sqnr_db", s.weight_sqnr_db}, {"preprocessing", s.preprocessing}, {"files", s.files},
-          {"skipped", s.skipped_samples}, {"advice", s.advice}, {"seconds", s.seconds}, {"peak_memory_mb", peak_memory_mb()}};
+          {"overrides", s.from_file}, {"skipped", s.skipped_samples}, {"advice", s.advice}, {"seconds", s.seconds}, {"peak_memory_mb", peak_memory_mb()}};
 }
 
 }  // namespace
@@ -50,7 +54,7 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   app.add_flag("--skip-bad-images", c.data.skip_bad_images, "count unreadable images instead of failing")->group("Data");
   add_preprocessing(app, o.preprocessing);
   const char* group = "Quantization";
-  app.add_option("--profile", c.profile, "target profile: dsp (default), htp, or a JSON file")->group(group);
+  app.add_option("--profile", c.profile, "target profile: dsp (default), htp, ... (qtool list profiles), a JSON file, or an AIMET configuration")->group(group);
   app.add_option("--bias_bitwidth", o.bias, "8 or 32")->group(group);
   app.add_option("--act_bitwidth", o.act, "8 or 16")->group(group);
   app.add_option("--weights_bitwidth", o.weights, "4, 8 or 16")->group(group);
@@ -59,7 +63,17 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   app.add_option("--act_quantizer_calibration,--act_quantizer", c.activation_method, "calibration method of activations")->group(group);
   app.add_option("--param_quantizer_calibration,--param_quantizer", c.weight_method, "calibration method of weights")->group(group);
   app.add_option("--percentile_calibration_value", c.percentile, "share kept by the percentile method, 90 to 100 (99.99)")->group(group);
-  app.add_option("--float", c.keep_float, "leave operators in float: glob on node or tensor names, or operator type (repeatable)")->group(group)->allow_extra_args(false);
+  app.add_option("--min-range", c.min_range, "smallest range: aimet-legacy (0.01), qairt (0.0001), aimet-2 (by scale) or a number")->group(group);
+  app.add_option("--concat_policy", c.concat_policy, "inputs of different range: own encodings (own), one for all (tie), or float/16-bit output (auto)")->group(group);
+  app.add_flag("--no-bias-overflow-guard{false}", c.bias_overflow_guard, "do not enlarge weight scales for int32 biases that do not fit")->group(group);
+  o.by_hand.add(app);
+  app.add_option("--weight_block_size", c.blocks.block_size, "a scale for every N input channels, for weights of 4 bits and less")->group("Precision by hand");
+  app.add_flag("--lpbq{8}", c.blocks.decompressed_bits, "block scales as integers times a scale a channel (decompressed to 8 bits)")->group("Precision by hand");
+  app.add_option("--quantization_overrides", c.overrides.file, "encodings to keep: overrides, AIMET 0.6.1, 1.0.0 or 2.x; the rest is calibrated")->group("Encodings");
+  app.add_flag("--override_params", o.override_params, "on by default: parameters of the file are used too")->group("Encodings");
+  app.add_flag("--ignore-encodings,--ignore_encodings", c.overrides.ignore, "do not use the encodings given")->group("Encodings");
+  app.add_flag("--allow-unknown-encodings", c.overrides.allow_unknown, "entries for tensors that the model does not have are warnings")->group("Encodings");
+  app.add_option("--encodings-version", c.encodings_version, "of the encodings file written: 0.6.1 (default), 1.0.0, 2.0.0, 2.1.0, overrides")->group("Output");
   app.add_option("--emit", o.emit, "comma list of encodings, dlc")->group("Output");
   app.add_option("--timings", o.timings, "write wall times of the stages to this JSON file")->group("Output");
   app.footer(
@@ -73,6 +87,7 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
     QuantizeConfig& c = o.config;
     c.threads = common.resolved_threads();
     c.data.preprocessing = o.preprocessing.request();
+    c.precision = o.by_hand.rules(app);
     if (app.count("--bias_bitwidth") > 0) c.bias_bitwidth = o.bias;
     if (app.count("--act_bitwidth") > 0) c.act_bitwidth = o.act;
     if (app.count("--weights_bitwidth") > 0) c.weights_bitwidth = o.weights;

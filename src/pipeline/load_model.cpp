@@ -32,6 +32,7 @@ LoadedModel load_model(const ModelOptions& options, Reporter& reporter) {
     loaded.sha256 = imported.sha256;
     if (const auto at = imported.opsets.find(""); at != imported.opsets.end()) loaded.opset = at->second;
     loaded.state.graph = std::move(imported.graph);
+    for (const ir::ValueId id : loaded.state.graph.value_ids()) loaded.original_tensors.insert(loaded.state.graph.value(id).name);
     refuse_unsupported(loaded.state.graph);
     ops::infer_shapes(loaded.state.graph, ops::builtin_registry());
     loaded.state.graph.remove_unused();

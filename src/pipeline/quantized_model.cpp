@@ -21,6 +21,9 @@ model::TargetProfile resolved_profile(const QuantizeConfig& config) {
     profile.per_channel = true;
     profile.weight_symmetric = true;  // backends take per-channel weights symmetric only
   }
+  if (!config.min_range.empty()) set_min_range(profile, config.min_range);
+  if (!config.concat_policy.empty()) profile.concat_policy = concat_policy_of(config.concat_policy);
+  if (!config.bias_overflow_guard) profile.bias_overflow_guard = false;
   // An 8-bit bias needs per-tensor weights and 8-bit activations; the backend misreads or refuses anything else.
   if (profile.bias_bits == 8 && (profile.per_channel || profile.activation_bits > 8) && !config.bias_bitwidth) {
     profile.bias_bits = 32;
@@ -65,6 +68,25 @@ void say_notes(const passes::EncodingNotes& notes, std::vector<std::string>& war
   add(notes.no_statistics, "planned tensors were never seen on calibration data and have no encoding");
   add(notes.non_finite, "tensors held NaN or infinity on calibration data; those values were left out");
   add(notes.bias_overflow, "biases did not fit int32; the weight scale was enlarged");
+  add(notes.bias_clipped, "biases do not fit int32 at input scale x weight scale and are clipped");
+  for (const std::string& dead : notes.concat_dead) warnings.push_back(dead);
+}
+
+void say_plan(const passes::PlanNotes& notes, Reporter& reporter) {
+  for (const auto& [rule, operators] : notes.rules) reporter.info(format("{} '{}': {} operators", rule.option, rule.pattern, operators));
+  const auto add = [&](const std::vector<std::string>& list, std::string_view what) {
+    if (!list.empty()) reporter.info(format("{} {}, first: {}", list.size(), what, list.front()));
+  };
+  add(notes.limited, "widths changed to what the profile allows");
+  add(notes.grouped, "tensors changed width with one they share an encoding with");
+  add(notes.unblocked, "weights without blocks");
+}
+
+passes::PlanOptions plan_options(const QuantizeConfig& config, const std::optional<Overrides>& overrides) {
+  passes::PlanOptions options{.keep_float = config.keep_float, .rules = config.precision};
+  options.blocks = config.blocks;
+  if (overrides) add_to_plan(*overrides, options);
+  return options;
 }
 
 void say_normalization(const QuantizedModel& quantized, const CalibrationData& data, std::vector<std::string>& warnings) {
@@ -85,13 +107,20 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
   QuantizedModel result{.model = std::move(model), .profile = resolved_profile(config)};
   model::ModelState& state = result.model.state;
 
-  passes::plan_quantization(state, result.profile, ops::builtin_registry(), {.keep_float = config.keep_float});
+  std::optional<Overrides> overrides = load_overrides(config.overrides, result.model, reporter);
+  result.plan_notes = passes::plan_quantization(state, result.profile, ops::builtin_registry(), plan_options(config, overrides));
+  say_plan(result.plan_notes, reporter);
+  if (overrides) freeze_encodings(*overrides, state);
   result.calibration = calib::calibrate(state.graph, passes::observed_values(state), *data.source,
                                         {.threads = config.threads, .histograms = activation_method.needs_histogram}, reporter);
   clock.mark("calibrate");
 
   result.notes = passes::compute_encodings(state, result.calibration.statistics, activation_method, weight_method,
-                                           {.percentile = config.percentile});
+                                           {.percentile = config.percentile}, &result.profile);
+  if (overrides) {
+    result.overrides = outcome_of(*overrides, state);
+    reporter.info(result.overrides->line);
+  }
   say_notes(result.notes, result.warnings);
   say_normalization(result, data, result.warnings);
   for (const std::string& warning : dead_output_warnings(state, *data.source)) result.warnings.push_back(warning);

@@ -1,10 +1,12 @@
 // One recipe carried out in memory: everything between the loaded model and the written files.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "calibration_data.h"
+#include "overrides.h"
 #include "qtool/calib/calibrator.h"
 #include "qtool/model/target_profile.h"
 #include "qtool/passes/compute_encodings.h"
@@ -17,7 +19,9 @@ struct QuantizedModel {
   LoadedModel model;                        // with plan and encodings
   model::TargetProfile profile;
   calib::CalibrationResult calibration;
+  passes::PlanNotes plan_notes;
   passes::EncodingNotes notes;
+  std::optional<OverrideOutcome> overrides; // with --quantization_overrides
   std::vector<std::string> warnings;        // said already
   std::vector<std::string> advice;          // what the recommended recipe would change; said already
 };

@@ -26,6 +26,7 @@ struct ExportRequest {
 struct OutputFile {
   std::string name;   // below the output folder
   Bytes content;      // the same for the same request: no time stamps, no paths
+  std::map<std::string, size_t> counts = {};  // for the report: operators, conversions between widths, ...
 };
 
 struct Exporter {

@@ -19,6 +19,7 @@ struct TensorPlan {
   TensorRole role = TensorRole::kActivation;
   quant::QuantSpec spec;
   ir::ValueId leader = ir::kNoValue;         // the value whose encoding this one takes; itself when it has its own
+  ir::ValueId untied_leader = ir::kNoValue;  // what `leader` was before operators with one encoding for all were tied
   std::optional<quant::Range> fixed_range;   // prescribed by the profile
   // For kBias: s_bias = s_input * s_weight when both are set; otherwise the bias has a range of its own.
   ir::ValueId bias_of_input = ir::kNoValue;

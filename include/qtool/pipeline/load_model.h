@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct LoadedModel {
   size_t file_bytes = 0;
   int64_t opset = 0;
   std::vector<std::string> clean_up;      // "fold_batch_norm: 27"
+  std::set<std::string> original_tensors; // names before clean-up, which removes some
 };
 
 // Throws Error naming the file; unsupported operators are listed all at once.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "qtool/data/preprocess_request.h"
+#include "qtool/passes/plan_quantization.h"
 #include "qtool/pipeline/load_model.h"
 #include "qtool/support/reporter.h"
 
@@ -21,6 +22,12 @@ struct DataOptions {
   int64_t limit = 0;                               // first N samples; 0: all
 };
 
+struct OverrideOptions {
+  std::filesystem::path file;                      // --quantization_overrides: encodings of any kind
+  bool ignore = false;                             // --ignore-encodings
+  bool allow_unknown = false;                      // names the model does not have are warnings
+};
+
 struct QuantizeConfig {
   ModelOptions model;
   DataOptions data;
@@ -32,7 +39,14 @@ struct QuantizeConfig {
   std::string activation_method = "min-max";
   std::string weight_method = "min-max";
   double percentile = 99.99;                       // --percentile_calibration_value
-  std::vector<std::string> keep_float;             // --float: node or tensor globs, operator types
+  std::vector<std::string> keep_float;             // operators in float; weaker than `precision`
+  std::vector<passes::PrecisionRule> precision;    // --float, --act16, --w4, ...: a later one is stronger
+  passes::BlockRule blocks;                        // --weight_block_size, --lpbq
+  OverrideOptions overrides;
+  std::string min_range;                           // --min-range; empty: that of the profile
+  std::string concat_policy;                       // --concat_policy; empty: that of the profile
+  bool bias_overflow_guard = true;                 // --no-bias-overflow-guard
+  std::string encodings_version = "0.6.1";         // of --emit encodings
   std::vector<std::string> emit = {"encodings", "dlc"};
   int threads = 1;
 
@@ -46,6 +60,7 @@ struct QuantizeSummary {
   int64_t samples = 0;
   size_t activation_encodings = 0, parameter_encodings = 0;
   double weight_sqnr_db = 0.0;                     // of all weights together
+  std::string from_file;                           // "N of M tensors from file ..."; empty without overrides
   std::vector<std::string> skipped_samples;
   std::vector<std::string> advice;                 // what the recommended recipe would change
   std::map<std::string, double> seconds;           // by stage, and "total"
