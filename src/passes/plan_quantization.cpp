@@ -131,7 +131,7 @@ class Planner {
       best = &group;
       best_nodes = std::move(nodes);
     }
-    if (best != nullptr) settle_group(best_nodes, join(*best, "+"));
+    if (best != nullptr) settle_group(best_nodes, format("{}", join(*best, "+")));
   }
 
   std::vector<const Node*> chain(const Node& first, const std::vector<std::string>& group) const {

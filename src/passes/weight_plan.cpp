@@ -17,7 +17,7 @@ const model::OperatorLimits* limits_of(const ir::Node& node, const model::Target
 std::string listed(const std::vector<int>& bits) {
   std::vector<std::string> words;
   for (const int width : bits) words.push_back(format("{}", width));
-  return join(words, ", ");
+  return format("{}", join(words, ", "));
 }
 
 int allowed(const std::vector<int>& widths, int wanted, bool by_hand, const ir::Node& node, std::string_view what,

@@ -1,11 +1,14 @@
 // The rules of `qtool encodings check`.
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <set>
 
 #include "qtool/exporters/encodings_json.h"
 #include "qtool/passes/plan_quantization.h"
 #include "qtool/pipeline/encodings_tool.h"
 #include "qtool/pipeline/profile_file.h"
+#include "qtool/support/error.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"
 #include "qtool/support/nearest_name.h"

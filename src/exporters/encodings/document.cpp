@@ -58,23 +58,21 @@ void refuse_duplicates(const EncodingsDocument& document, const std::string& fil
 
 // ---- round trip ------------------------------------------------------------------------------------------------
 
-bool same_grids(const quant::Encoding& a, const quant::Encoding& b) {
-  return std::ranges::equal(a.grids, b.grids, [](const quant::Grid& x, const quant::Grid& y) { return x.scale == y.scale && x.offset == y.offset; });
+// Strict grids may come back with one level more at the same scale, where the kind says so; in a wider type the lowest
+// signed level moves with the width.
+bool same_grids(const quant::Encoding& sent, const quant::Encoding& back) {
+  const bool moved = (sent.is_strict && !back.is_strict) || (back.bits > sent.bits && sent.stored_signed());
+  const int64_t lowest = encodings::lowest_signed(back.bits);
+  return std::ranges::equal(sent.grids, back.grids, [&](const quant::Grid& x, const quant::Grid& y) {
+    return x.scale == y.scale && (moved ? lowest : x.offset) == y.offset;
+  });
 }
 
-// Strict grids may come back with one level more at the same scale, where the kind says so.
 bool survives(const DocumentEntry& sent, const DocumentEntry& back) {
   if (sent.kind != back.kind) return false;
   if (sent.kind != DocumentEntry::Kind::kGrid) return sent.bits == back.bits;
-  quant::Encoding expected = sent.encoding;
-  if (expected.is_strict && !back.encoding.is_strict) {
-    for (quant::Grid& grid : expected.grids) grid.offset = encodings::lowest_signed(expected.bits);
-  }
-  // A grid in a wider type: the signed offset moves with the width.
-  if (back.encoding.bits > sent.encoding.bits && sent.encoding.stored_signed()) {
-    for (quant::Grid& grid : expected.grids) grid.offset = encodings::lowest_signed(back.encoding.bits);
-  }
-  return same_grids(expected, back.encoding) && sent.encoding.low_power == back.encoding.low_power && sent.encoding.block_size == back.encoding.block_size;
+  return same_grids(sent.encoding, back.encoding) && sent.encoding.low_power == back.encoding.low_power &&
+         sent.encoding.block_size == back.encoding.block_size;
 }
 
 void prove_round_trip(const EncodingsDocument& document, const std::string& text, EncodingsFormat to) {
