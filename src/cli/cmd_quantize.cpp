@@ -2,12 +2,13 @@
 #include <nlohmann/json.hpp>
 
 #include "command.h"
-#include "memory.h"
-#include "precision_flags.h"
 #include "preprocessing_flags.h"
+#include "quantization_flags.h"
 #include "qtool/pipeline/quantize.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"
+#include "qtool/support/memory.h"
+#include "stage_table.h"
 
 namespace qtool::cli {
 
@@ -18,16 +19,15 @@ using pipeline::QuantizeConfig;
 struct Options {
   QuantizeConfig config;
   PreprocessingFlags preprocessing;
+  QuantizationFlags quantization;
   std::string emit, timings;
-  int bias = 0, act = 0, weights = 0;
-  bool override_params = true;
-  PrecisionFlags by_hand;
 };
 
 void print_text(const QuantizeConfig& config, const pipeline::QuantizeSummary& s) {
   std::printf("%s", format("calibrated on {} samples: {} activation and {} parameter encodings, weights at {:.1f} dB\n", s.samples,
                            s.activation_encodings, s.parameter_encodings, s.weight_sqnr_db).c_str());
   if (!s.from_file.empty()) std::printf("%s\n", s.from_file.c_str());
+  print_stage_table(s);
   for (const std::string& name : s.files) std::printf("wrote %s\n", (config.output / name).string().c_str());
   std::printf("%s", format("{:.2f} s (load {:.2f}, calibrate {:.2f}, export {:.2f}), peak memory {:.0f} MB\n", s.seconds.at("total"),
                            s.seconds.at("load"), s.seconds.at("calibrate"), s.seconds.at("export"), peak_memory_mb()).c_str());
@@ -36,7 +36,8 @@ void print_text(const QuantizeConfig& config, const pipeline::QuantizeSummary& s
 nlohmann::ordered_json summary_json(const pipeline::QuantizeSummary& s) {
   return {{"samples", s.samples}, {"activation_encodings", s.activation_encodings}, {"parameter_encodings", s.parameter_encodings},
           {"weights_sqnr_db", s.weight_sqnr_db}, {"preprocessing", s.preprocessing}, {"files", s.files},
-          {"overrides", s.from_file}, {"skipped", s.skipped_samples}, {"advice", s.advice}, {"seconds", s.seconds}, {"peak_memory_mb", peak_memory_mb()}};
+          {"optimizations", stages_json(s)}, {"overrides", s.from_file},
+          {"skipped", s.skipped_samples}, {"advice", s.advice}, {"seconds", s.seconds}, {"peak_memory_mb", peak_memory_mb()}};
 }
 
 }  // namespace
@@ -48,31 +49,14 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   app.add_option("model", c.model.path, "FP32 ONNX model")->required();
   app.add_option("-o,--output", c.output, "output folder")->required();
   add_input_shape(app, c.model.input_shapes);
-  app.add_option("--calib,--input_list", c.data.calib, "folder of images, list file, .npy/.npz/.raw tensors")->required()->group("Data");
+  app.add_option("--calib,--input_list", c.data.calib, "folder of images, list file, .npy/.npz/.raw tensors")->group("Data");
+  app.add_flag("--data-free", c.data_free, "no samples: ranges from batch-norm statistics; brings cle and bc along")->group("Data");
   app.add_option("--preprocess", c.data.preprocess_file, "JSON file that declares the preprocessing")->group("Preprocessing");
   app.add_option("--limit", c.data.limit, "use the first N samples (default: all)")->check(CLI::Range(int64_t{1}, int64_t{1} << 40).description(""))->group("Data");
   app.add_flag("--skip-bad-images", c.data.skip_bad_images, "count unreadable images instead of failing")->group("Data");
   add_preprocessing(app, o.preprocessing);
-  const char* group = "Quantization";
-  app.add_option("--profile", c.profile, "target profile: dsp (default), htp, ... (qtool list profiles), a JSON file, or an AIMET configuration")->group(group);
-  app.add_option("--bias_bitwidth", o.bias, "8 or 32")->group(group);
-  app.add_option("--act_bitwidth", o.act, "8 or 16")->group(group);
-  app.add_option("--weights_bitwidth", o.weights, "4, 8 or 16")->group(group);
-  app.add_flag("--use_per_channel_quantization", c.per_channel, "symmetric per-channel convolution weights")->group(group);
-  app.add_flag("--use_symmetric_quantize_weights", c.symmetric_weights, "symmetric weights")->group(group);
-  app.add_option("--act_quantizer_calibration,--act_quantizer", c.activation_method, "calibration method of activations")->group(group);
-  app.add_option("--param_quantizer_calibration,--param_quantizer", c.weight_method, "calibration method of weights")->group(group);
-  app.add_option("--percentile_calibration_value", c.percentile, "share kept by the percentile method, 90 to 100 (99.99)")->group(group);
-  app.add_option("--min-range", c.min_range, "smallest range: aimet-legacy (0.01), qairt (0.0001), aimet-2 (by scale) or a number")->group(group);
-  app.add_option("--concat_policy", c.concat_policy, "inputs of different range: own encodings (own), one for all (tie), or float/16-bit output (auto)")->group(group);
-  app.add_flag("--no-bias-overflow-guard{false}", c.bias_overflow_guard, "do not enlarge weight scales for int32 biases that do not fit")->group(group);
-  o.by_hand.add(app);
-  app.add_option("--weight_block_size", c.blocks.block_size, "a scale for every N input channels, for weights of 4 bits and less")->group("Precision by hand");
-  app.add_flag("--lpbq{8}", c.blocks.decompressed_bits, "block scales as integers times a scale a channel (decompressed to 8 bits)")->group("Precision by hand");
-  app.add_option("--quantization_overrides", c.overrides.file, "encodings to keep: overrides, AIMET 0.6.1, 1.0.0 or 2.x; the rest is calibrated")->group("Encodings");
-  app.add_flag("--override_params", o.override_params, "on by default: parameters of the file are used too")->group("Encodings");
-  app.add_flag("--ignore-encodings,--ignore_encodings", c.overrides.ignore, "do not use the encodings given")->group("Encodings");
-  app.add_flag("--allow-unknown-encodings", c.overrides.allow_unknown, "entries for tensors that the model does not have are warnings")->group("Encodings");
+  add_quantization(app, o.quantization, c);
+  app.add_option("--export-onnx", c.export_onnx, "write the FP32 model with adapted weights and biases")->group("Output");
   app.add_option("--encodings-version", c.encodings_version, "of the encodings file written: 0.6.1 (default), 1.0.0, 2.0.0, 2.1.0, overrides")->group("Output");
   app.add_option("--emit", o.emit, "comma list of encodings, dlc")->group("Output");
   app.add_option("--timings", o.timings, "write wall times of the stages to this JSON file")->group("Output");
@@ -87,10 +71,8 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
     QuantizeConfig& c = o.config;
     c.threads = common.resolved_threads();
     c.data.preprocessing = o.preprocessing.request();
-    c.precision = o.by_hand.rules(app);
-    if (app.count("--bias_bitwidth") > 0) c.bias_bitwidth = o.bias;
-    if (app.count("--act_bitwidth") > 0) c.act_bitwidth = o.act;
-    if (app.count("--weights_bitwidth") > 0) c.weights_bitwidth = o.weights;
+    settle_quantization(app, o.quantization, c);
+    if (c.data_free && c.optimizations.empty()) c.optimizations = {"cle", "bc"};
     if (!o.emit.empty()) c.emit = CLI::detail::split(o.emit, ',');
     const pipeline::QuantizeSummary summary = pipeline::quantize(c, reporter);
     const std::string json = summary_json(summary).dump(2) + "\n";

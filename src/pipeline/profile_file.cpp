@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "aimet_config.h"
-#include "embedded_profiles.h"
+#include "embedded_texts.h"
 #include "qtool/support/error.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"

@@ -6,6 +6,7 @@
 #include "qtool/calib/registry.h"
 #include "qtool/exporters/encodings_document.h"
 #include "qtool/exporters/registry.h"
+#include "qtool/onnxio/export.h"
 #include "qtool/support/error.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"
@@ -30,11 +31,29 @@ void QuantizeConfig::validate() const {
     problems.push_back(format("encodings {} cannot hold per-block scales; use --encodings-version 1.0.0 or 2.0.0", encodings_version));
   }
   if (threads < 1) problems.push_back("--threads: at least 1");
+  (void)parse_accept(accept);
+  (void)parse_relu6_policy(relu6);
+  (void)optimize::builtin_registry().resolve(optimizations);
+  if (data_free && !data.calib.empty()) problems.push_back("--data-free goes without --calib");
+  if (data_free && calib::builtin_registry().at(activation_method).needs_histogram) {
+    problems.push_back(format("--act_quantizer_calibration {} needs samples; with --data-free leave it at min-max", activation_method));
+  }
   if (!problems.empty()) throw Error(ErrorCode::kUsage, format("{}", join(problems, "; ")));
 }
 
+namespace {
+
+void write_adapted_model(const std::filesystem::path& path, const model::ModelState& state) {
+  write_file_atomically(path, onnxio::export_model(state.graph, {.producer_version = tool_version()}));
+}
+
+}  // namespace
+
 QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   config.validate();
+  if (!config.data_free && config.data.calib.empty()) {
+    throw Error(ErrorCode::kUsage, "--calib is missing (or --data-free, to go without samples)");
+  }
   // Names of methods and profile are checked before the model is read.
   (void)calib::builtin_registry().at(config.activation_method);
   (void)calib::builtin_registry().at(config.weight_method);
@@ -43,7 +62,8 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
 
   LoadedModel loaded = load_model(config.model, reporter);
   refuse_quantized_model(loaded, config.model.path);
-  const CalibrationData data = open_calibration_data(config.data, loaded.state.graph, config.threads, reporter);
+  const CalibrationData data =
+      config.data_free ? CalibrationData{} : open_calibration_data(config.data, loaded.state.graph, config.threads, reporter);
   OutputSet outputs(config.output);  // an output folder that cannot be written fails before the long work
   clock.mark("load");
   const QuantizedModel quantized = quantize_in_memory(config, std::move(loaded), data, clock, reporter);
@@ -66,16 +86,19 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   const std::string report = write_report({config, quantized, data, summary.weight_sqnr_db, files});
   emit("report.json", std::as_bytes(std::span(report)));
   outputs.commit();
+  if (!config.export_onnx.empty()) write_adapted_model(config.export_onnx, state);
   clock.mark("write");
 
   summary.preprocessing = data.preprocessing_line;
-  summary.samples = quantized.calibration.samples;
+  summary.samples = quantized.optimized.calibration.samples;
   for (const auto& [id, entry] : state.encodings) {
     ++(state.graph.is_constant(id) ? summary.parameter_encodings : summary.activation_encodings);
   }
   if (quantized.overrides) summary.from_file = quantized.overrides->line;
   summary.skipped_samples = data.skipped;
   summary.advice = quantized.advice;
+  summary.stages = quantized.optimized.rows;
+  summary.held_out = quantized.optimized.held_out;
   summary.seconds = clock.seconds;
   return summary;
 }

@@ -90,8 +90,8 @@ passes::PlanOptions plan_options(const QuantizeConfig& config, const std::option
 }
 
 void say_normalization(const QuantizedModel& quantized, const CalibrationData& data, std::vector<std::string>& warnings) {
-  const auto outside = layers_outside_batch_norm(quantized.model.state, quantized.calibration.statistics);
-  const size_t compared = comparable_layers(quantized.model.state, quantized.calibration.statistics);
+  const auto outside = layers_outside_batch_norm(quantized.model.state, quantized.optimized.calibration.statistics);
+  const size_t compared = comparable_layers(quantized.model.state, quantized.optimized.calibration.statistics);
   if (outside.empty() || outside.size() * 4 < compared) return;
   warnings.push_back(format("activations lie far outside what the batch-norm statistics expect in {} of {} layers (first: {}): "
                             "is the preprocessing right? It was: {}", outside.size(), compared, outside.front(),
@@ -99,6 +99,19 @@ void say_normalization(const QuantizedModel& quantized, const CalibrationData& d
 }
 
 }  // namespace
+
+optimize::Accept parse_accept(const std::string& text) {
+  if (text == "auto") return optimize::Accept::kAuto;
+  if (text == "always") return optimize::Accept::kAlways;
+  throw Error(ErrorCode::kUsage, format("--accept {}: use auto or always", text));
+}
+
+optimize::Relu6Policy parse_relu6_policy(const std::string& text) {
+  if (text == "auto") return optimize::Relu6Policy::kAuto;
+  if (text == "keep") return optimize::Relu6Policy::kKeep;
+  if (text == "replace") return optimize::Relu6Policy::kReplace;
+  throw Error(ErrorCode::kUsage, format("--cle-relu6 {}: use auto, keep or replace", text));
+}
 
 QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel model, const CalibrationData& data, StageClock& clock,
                                   Reporter& reporter) {
@@ -108,22 +121,36 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
   model::ModelState& state = result.model.state;
 
   std::optional<Overrides> overrides = load_overrides(config.overrides, result.model, reporter);
-  result.plan_notes = passes::plan_quantization(state, result.profile, ops::builtin_registry(), plan_options(config, overrides));
-  say_plan(result.plan_notes, reporter);
-  if (overrides) freeze_encodings(*overrides, state);
-  result.calibration = calib::calibrate(state.graph, passes::observed_values(state), *data.source,
-                                        {.threads = config.threads, .histograms = activation_method.needs_histogram}, reporter);
+  const optimize::Quantizer quantizer{
+      .plan = [&](model::ModelState& target) {
+        result.plan_notes = passes::plan_quantization(target, result.profile, ops::builtin_registry(), plan_options(config, overrides));
+        if (overrides) freeze_encodings(*overrides, target);
+      },
+      .calibrate = [&](const model::ModelState& target, const data::SampleSource& source) {
+        return calib::calibrate(target.graph, passes::observed_values(target), source,
+                                {.threads = config.threads, .histograms = activation_method.needs_histogram}, reporter);
+      },
+      .encode = [&](model::ModelState& target, const calib::CalibrationResult& seen) {
+        std::erase_if(target.encodings, [](const auto& entry) { return !entry.second.frozen; });
+        result.notes = passes::compute_encodings(target, seen.statistics, activation_method, weight_method,
+                                                 {.percentile = config.percentile}, &result.profile);
+      }};
+  result.optimized = optimize::optimize(state, quantizer, data.source.get(), result.profile,
+                                        {.stages = config.optimizations, .accept = parse_accept(config.accept),
+                                         .relu6 = parse_relu6_policy(config.relu6), .threads = config.threads},
+                                        reporter);
   clock.mark("calibrate");
-
-  result.notes = passes::compute_encodings(state, result.calibration.statistics, activation_method, weight_method,
-                                           {.percentile = config.percentile}, &result.profile);
+  say_plan(result.plan_notes, reporter);
   if (overrides) {
     result.overrides = outcome_of(*overrides, state);
     reporter.info(result.overrides->line);
   }
+
   say_notes(result.notes, result.warnings);
   say_normalization(result, data, result.warnings);
-  for (const std::string& warning : dead_output_warnings(state, *data.source)) result.warnings.push_back(warning);
+  if (data.source) {
+    for (const std::string& warning : dead_output_warnings(state, *data.source)) result.warnings.push_back(warning);
+  }
   for (const std::string& warning : result.warnings) reporter.warning(warning);
   result.advice = advice_for(result.profile, state);
   for (const std::string& line : result.advice) reporter.info(line);

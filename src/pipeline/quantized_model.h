@@ -18,7 +18,7 @@ namespace qtool::pipeline {
 struct QuantizedModel {
   LoadedModel model;                        // with plan and encodings
   model::TargetProfile profile;
-  calib::CalibrationResult calibration;
+  optimize::OptimizeResult optimized;       // stages, and the calibration
   passes::PlanNotes plan_notes;
   passes::EncodingNotes notes;
   std::optional<OverrideOutcome> overrides; // with --quantization_overrides
@@ -32,7 +32,11 @@ struct QuantizedModel {
 // Throws Error(kInvalidModel) for a model that holds quantized operators already.
 void refuse_quantized_model(const LoadedModel& model, const std::filesystem::path& path);
 
-// Marks the stages "calibrate" and "encodings" on the clock.
+// Throw Error(kUsage) with the known words.
+[[nodiscard]] optimize::Accept parse_accept(const std::string& text);
+[[nodiscard]] optimize::Relu6Policy parse_relu6_policy(const std::string& text);
+
+// `data` without a source: data-free. Marks the stages "calibrate" and "encodings" on the clock.
 [[nodiscard]] QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel model, const CalibrationData& data,
                                                 StageClock& clock, Reporter& reporter);
 

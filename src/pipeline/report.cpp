@@ -1,5 +1,8 @@
 #include "report.h"
 
+#include "qtool/pipeline/recipe.h"
+#include "qtool/pipeline/stage_json.h"
+
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -37,6 +40,9 @@ Json options_json(const ReportInputs& in) {
   options["weight_block_size"] = config.blocks.block_size;
   options["lpbq"] = config.blocks.decompressed_bits > 0;
   options["bias_overflow_guard"] = in.quantized.profile.bias_overflow_guard;
+  options["optimizations"] = config.optimizations;
+  options["accept"] = config.accept;
+  options["data_free"] = config.data_free;
   return options;
 }
 
@@ -85,7 +91,7 @@ Json tensors_json(const ReportInputs& in) {
       parameters[name] = std::move(json);
       continue;
     }
-    if (const auto seen = in.quantized.calibration.statistics.find(id); seen != in.quantized.calibration.statistics.end()) {
+    if (const auto seen = in.quantized.optimized.calibration.statistics.find(id); seen != in.quantized.optimized.calibration.statistics.end()) {
       json["observed_min"] = seen->second.range.lo;
       json["observed_max"] = seen->second.range.hi;
       if (seen->second.non_finite > 0) json["non_finite"] = seen->second.non_finite;
@@ -117,7 +123,27 @@ Json overrides_json(const ReportInputs& in) {
           {"summary", outcome.line}, {"filled", outcome.filled}};
 }
 
+Json optimizations_json(const optimize::OptimizeResult& optimized) {
+  Json rows = Json::array();
+  for (const optimize::StageRow& row : optimized.rows) rows.push_back(stage_json(row));
+  return {{"held_out_samples", optimized.held_out}, {"stages", std::move(rows)}};
+}
+
 }  // namespace
+
+Json stage_json(const optimize::StageRow& row) {
+  Json json{{"stage", row.stage}, {"decision", row.decision}};
+  if (!row.reason.empty()) json["reason"] = row.reason;
+  if (row.score) {
+    json["sqnr_db"] = finite_or_null(row.score->sqnr_db);
+    for (const auto& block : row.score->blocks) json["outputs"][block.name] = finite_or_null(block.sqnr_db);
+    if (row.score->agreement) json["top1_agreement"] = 100.0 * *row.score->agreement;
+  }
+  if (row.float_difference) json["float_difference"] = finite_or_null(*row.float_difference);
+  for (const auto& [name, count] : row.outcome.counts) json["counts"][name] = count;
+  if (!row.outcome.notes.empty()) json["notes"] = row.outcome.notes;
+  return json;
+}
 
 double total_weight_sqnr(const model::ModelState& state) {
   quant::QuantizationError total;
@@ -146,12 +172,14 @@ std::string write_report(const ReportInputs& in) {
   }
   report["model"]["inputs"] = std::move(inputs);
   report["options"] = options_json(in);
-  report["calibration"] = {{"samples", in.quantized.calibration.samples}, {"sha256", in.data.sha256}, {"skipped", in.data.skipped}};
+  report["recipe"] = Json::parse(recipe_json(recipe_of(in.config, "this run")));
+  report["calibration"] = {{"samples", in.quantized.optimized.calibration.samples}, {"sha256", in.data.sha256}, {"skipped", in.data.skipped}};
   if (!in.data.preprocessing_line.empty()) {
     report["calibration"]["preprocessing"] = Json::parse(in.data.preprocessing_json);
     report["calibration"]["preprocessing_text"] = in.data.preprocessing_line;
   }
   report["weights_sqnr_db"] = finite_or_null(in.weight_sqnr_db);
+  if (!in.quantized.optimized.rows.empty()) report["optimizations"] = optimizations_json(in.quantized.optimized);
   report["tensors"] = tensors_json(in);
   report["precision"] = precision_json(in.quantized);
   if (in.quantized.overrides) report["overrides"] = overrides_json(in);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "qtool/data/preprocess_request.h"
+#include "qtool/optimize/optimize.h"
 #include "qtool/passes/plan_quantization.h"
 #include "qtool/pipeline/load_model.h"
 #include "qtool/support/reporter.h"
@@ -47,6 +48,11 @@ struct QuantizeConfig {
   std::string concat_policy;                       // --concat_policy; empty: that of the profile
   bool bias_overflow_guard = true;                 // --no-bias-overflow-guard
   std::string encodings_version = "0.6.1";         // of --emit encodings
+  std::vector<std::string> optimizations;          // --optimizations: stages, see optimize/registry.h
+  std::string accept = "auto";                     // --accept: auto, always
+  std::string relu6 = "auto";                      // --cle-relu6: auto, keep, replace
+  bool data_free = false;                          // no samples: ranges from folded batch norms
+  std::filesystem::path export_onnx;               // the float model with adapted parameters; empty: not written
   std::vector<std::string> emit = {"encodings", "dlc"};
   int threads = 1;
 
@@ -62,6 +68,8 @@ struct QuantizeSummary {
   double weight_sqnr_db = 0.0;                     // of all weights together
   std::string from_file;                           // "N of M tensors from file ..."; empty without overrides
   std::vector<std::string> skipped_samples;
+  std::vector<optimize::StageRow> stages;          // what the optimizations did; empty without any
+  int64_t held_out = 0;                            // samples their scores come from
   std::vector<std::string> advice;                 // what the recommended recipe would change
   std::map<std::string, double> seconds;           // by stage, and "total"
 };
