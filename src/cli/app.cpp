@@ -141,6 +141,8 @@ int main(int argc, char** argv) {
   };
   app.allow_extras();
   add("quantize", "model + calibration images -> encodings JSON, quantized DLC, report", add_quantize);
+  add("calibrate", "calibration images -> statistics file, whole or by shards", add_calibrate);
+  add("merge-stats", "joins the statistics of shards", add_merge_stats);
   add("evaluate", "metric on labelled images, float or simulated", add_evaluate);
   add("convert", "ONNX -> unquantized DLC in FP32 or FP16", add_convert);
   add("run", "one forward pass over given tensors, float or simulated", add_run);

@@ -23,10 +23,23 @@ struct Options {
   std::string emit, timings;
 };
 
+void print_methods(const pipeline::QuantizeSummary& s) {
+  if (s.methods.empty()) return;
+  std::printf("calibration methods, simulated on samples kept aside, SQNR in dB:\n");
+  for (const pipeline::MethodOutcome& outcome : s.methods) {
+    std::string line = format("  {:<34}{:7.2f}", outcome.method, outcome.combined_db);
+    if (outcome.output_sqnr_db.size() > 1) {
+      for (const auto& [block, db] : outcome.output_sqnr_db) line += format("   {} {:.2f}", block, db);
+    }
+    std::printf("%s\n", line.c_str());
+  }
+}
+
 void print_text(const QuantizeConfig& config, const pipeline::QuantizeSummary& s) {
   std::printf("%s", format("calibrated on {} samples: {} activation and {} parameter encodings, weights at {:.1f} dB\n", s.samples,
                            s.activation_encodings, s.parameter_encodings, s.weight_sqnr_db).c_str());
   if (!s.from_file.empty()) std::printf("%s\n", s.from_file.c_str());
+  print_methods(s);
   print_stage_table(s);
   for (const std::string& name : s.files) std::printf("wrote %s\n", (config.output / name).string().c_str());
   std::printf("%s", format("{:.2f} s (load {:.2f}, calibrate {:.2f}, export {:.2f}), peak memory {:.0f} MB\n", s.seconds.at("total"),

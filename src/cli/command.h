@@ -27,6 +27,8 @@ Action add_inspect(CLI::App& app, const CommonOptions& common);
 Action add_encodings(CLI::App& app, const CommonOptions& common);
 Action add_compare(CLI::App& app, const CommonOptions& common);
 Action add_recipe(CLI::App& app, const CommonOptions& common);
+Action add_calibrate(CLI::App& app, const CommonOptions& common);
+Action add_merge_stats(CLI::App& app, const CommonOptions& common);
 Action add_list(CLI::App& app, const CommonOptions& common);
 
 // Shared by commands that read a model.

@@ -13,10 +13,7 @@ void add_quantization(CLI::App& app, QuantizationFlags& flags, pipeline::Quantiz
   app.add_option("--weights_bitwidth", flags.weights, "4, 8 or 16")->group(group);
   app.add_flag("--use_per_channel_quantization", c.per_channel, "symmetric per-channel convolution weights")->group(group);
   app.add_flag("--use_symmetric_quantize_weights", c.symmetric_weights, "symmetric weights")->group(group);
-  app.add_option("--act_quantizer_calibration,--act_quantizer", c.activation_method, "calibration method of activations")->group(group);
-  app.add_option("--param_quantizer_calibration,--param_quantizer", c.weight_method, "calibration method of weights")->group(group);
-  app.add_option("--percentile_calibration_value", c.percentile, "share kept by the percentile method, 90 to 100 (99.99)")->group(group);
-  app.add_option("--min-range", c.min_range, "smallest range: aimet-legacy (0.01), qairt (0.0001), aimet-2 (by scale) or a number")->group(group);
+  add_calibration(app, flags.calibration, c);
   app.add_option("--concat_policy", c.concat_policy, "inputs of different range: own encodings (own), one for all (tie), or float/16-bit output (auto)")->group(group);
   app.add_flag("--no-bias-overflow-guard{false}", c.bias_overflow_guard, "do not enlarge weight scales for int32 biases that do not fit")->group(group);
   flags.by_hand.add(app);
@@ -40,10 +37,12 @@ void settle_quantization(const CLI::App& app, const QuantizationFlags& flags, pi
   if (app.count("--act_bitwidth") > 0) c.act_bitwidth = flags.act;
   if (app.count("--weights_bitwidth") > 0) c.weights_bitwidth = flags.weights;
   c.precision = flags.by_hand.rules(app);
-  if (flags.recipe.empty()) return;
-  pipeline::Recipe recipe = pipeline::load_recipe(flags.recipe);
-  std::erase_if(recipe.options, [&](const auto& option) { return app.count("--" + option.first) > 0; });
-  pipeline::apply_recipe(recipe, c);
+  if (!flags.recipe.empty()) {
+    pipeline::Recipe recipe = pipeline::load_recipe(flags.recipe);
+    std::erase_if(recipe.options, [&](const auto& option) { return app.count("--" + option.first) > 0; });
+    pipeline::apply_recipe(recipe, c);
+  }
+  flags.calibration.apply(app, c);
 }
 
 }  // namespace qtool::cli

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
+#include "calibration_flags.h"
 #include "precision_flags.h"
 #include "qtool/pipeline/quantize.h"
 
@@ -13,6 +14,7 @@ namespace qtool::cli {
 struct QuantizationFlags {
   std::string recipe;
   int bias = 0, act = 0, weights = 0;
+  CalibrationFlags calibration;
   bool override_params = true;
   PrecisionFlags by_hand;
 };

@@ -8,7 +8,7 @@ namespace {
 
 using dnnl::memory;
 
-constexpr int64_t kBandBytes = 768 * 1024;  // of sums: with the source rows they share a second-level cache
+constexpr int64_t kBandBytes = 512 * 1024;  // of sums: with the source rows they share a second-level cache
 
 std::vector<Band> cut(const ConvShape& shape) {
   const ops::Window3d& w = shape.window;

@@ -9,23 +9,7 @@ namespace qtool::exec {
 
 namespace {
 
-constexpr int64_t kTile = 64;
-
-// target[c][r] = source[r][c].
-void transpose_bytes(const uint8_t* source, int64_t rows, int64_t columns, int64_t row_stride, uint8_t* target,
-                     int64_t target_stride) {
-  constexpr int64_t kBlock = 16;
-  for (int64_t r0 = 0; r0 < rows; r0 += kBlock) {
-    const int64_t r1 = std::min(r0 + kBlock, rows);
-    for (int64_t c0 = 0; c0 < columns; c0 += kBlock) {
-      const int64_t c1 = std::min(c0 + kBlock, columns);
-      for (int64_t c = c0; c < c1; ++c) {
-        uint8_t* row = target + c * target_stride;
-        for (int64_t r = r0; r < r1; ++r) row[r] = source[r * row_stride + c];
-      }
-    }
-  }
-}
+constexpr int64_t kTile = 256;  // pixels at a time, so that both sides stay in the first-level cache
 
 struct Image {
   int64_t batch, channels, spatial;
@@ -37,7 +21,7 @@ void codes_to_codes(const uint8_t* source, Layout from, uint8_t* target, const S
   const bool last = from.storage == Storage::kCodesChannelsLast;
   const int64_t rows = last ? d.spatial : d.channels, columns = last ? d.channels : d.spatial;
   for (int64_t n = 0; n < d.batch; ++n) {
-    transpose_bytes(source + n * rows * columns, rows, columns, columns, target + n * rows * columns, rows);
+    simd::code_kernels().transpose(source + n * rows * columns, rows, columns, columns, target + n * rows * columns, rows);
   }
 }
 
@@ -47,7 +31,7 @@ void channels_last_to_plain(const uint8_t* source, float* target, const Image& d
   for (int64_t n = 0; n < d.batch; ++n, source += d.spatial * d.channels, target += d.spatial * d.channels) {
     for (int64_t s = 0; s < d.spatial; s += kTile) {
       const int64_t width = std::min(kTile, d.spatial - s);
-      transpose_bytes(source + s * d.channels, width, d.channels, d.channels, tile.data(), kTile);
+      simd::code_kernels().transpose(source + s * d.channels, width, d.channels, d.channels, tile.data(), kTile);
       for (int64_t c = 0; c < d.channels; ++c) {
         simd::code_kernels().decode(tile.data() + c * kTile, target + c * d.spatial + s, width, grid);
       }
@@ -63,7 +47,7 @@ void plain_to_channels_last(const float* source, uint8_t* target, const Image& d
       for (int64_t c = 0; c < d.channels; ++c) {
         simd::code_kernels().encode(source + c * d.spatial + s, tile.data() + c * kTile, width, grid);
       }
-      transpose_bytes(tile.data(), d.channels, width, kTile, target + s * d.channels, d.channels);
+      simd::code_kernels().transpose(tile.data(), d.channels, width, kTile, target + s * d.channels, d.channels);
     }
   }
 }
@@ -109,8 +93,9 @@ bool fits_codes(const quant::Encoding& encoding) {
 }
 
 simd::CodeGrid code_grid(const quant::Encoding& encoding) {
-  return {static_cast<float>(encoding.grids[0].scale), static_cast<float>(encoding.lowest_level()),
-          static_cast<float>(encoding.highest_level())};
+  return simd::with_inverse({.scale = static_cast<float>(encoding.grids[0].scale),
+                             .lowest = static_cast<float>(encoding.lowest_level()),
+                             .highest = static_cast<float>(encoding.highest_level())});
 }
 
 bool same_codes(const quant::Encoding& a, const quant::Encoding& b) {
@@ -176,7 +161,7 @@ void permute_bytes(const std::vector<int64_t>& dims, const std::vector<int64_t>&
         std::memcpy(target + r * columns, source + offset + r * row_stride, static_cast<size_t>(columns));
       }
     } else if (row_stride == 1) {
-      transpose_bytes(source + offset, columns, rows, column_stride, target, columns);
+      simd::code_kernels().transpose(source + offset, columns, rows, column_stride, target, columns);
     } else {
       for (int64_t r = 0; r < rows; ++r) {
         for (int64_t c = 0; c < columns; ++c) target[r * columns + c] = source[offset + r * row_stride + c * column_stride];

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <map>
+#include <numeric>
 
 #include "qtool/tensor/simd.h"
 
@@ -94,7 +94,11 @@ class ProductKernel final : public Kernel {
     spec_.table = nullptr;
     if (spec.table != nullptr) table_ = *spec.table;
     has_table_ = spec.table != nullptr;
+    float largest = 0.0f;  // of the real values
+    for (size_t c = 0; c < spec_.scale.size(); ++c) largest = std::max(largest, spec_.scale[c] * 0x1p24f + std::abs(spec_.bias[c]));
+    if (spec_.grid && !(largest < 0x1p30f * std::min(spec_.grid->scale, 1.0f))) spec_.grid->inverse = 0.0f;
     make_corrections();
+    repeat_channels();
     clip_lo_ = -std::numeric_limits<float>::infinity();
     clip_hi_ = std::numeric_limits<float>::infinity();
     if (spec_.activation.kind == Kind::kRelu) clip_lo_ = 0.0f;
@@ -139,6 +143,23 @@ class ProductKernel final : public Kernel {
         }
       }
     }
+  }
+
+  // To a multiple of simd::kPeriodUnit entries.
+  void repeat_channels() {
+    const int64_t channels = spec_.shape.out_channels;
+    period_ = std::lcm(channels, simd::kPeriodUnit);
+    const auto repeated = [&](const auto& values) {
+      auto result = values;
+      result.clear();
+      for (auto row = values.begin(); row != values.end(); row += channels) {
+        for (int64_t at = 0; at < period_; at += channels) result.insert(result.end(), row, row + channels);
+      }
+      return result;
+    };
+    spec_.scale = repeated(spec_.scale);
+    spec_.bias = repeated(spec_.bias);
+    corrections_ = repeated(corrections_);
   }
 
   void lay_out_scratch() {
@@ -200,7 +221,7 @@ class ProductKernel final : public Kernel {
   void for_each_stretch(const Band& band, Fn&& fn) const {
     const int64_t columns = spec_.shape.out_columns();
     const auto correction = [this](size_t row_pattern, size_t column_pattern) {
-      return corrections_.data() + (row_pattern * columns_.distinct.size() + column_pattern) * static_cast<size_t>(spec_.shape.out_channels);
+      return corrections_.data() + (row_pattern * columns_.distinct.size() + column_pattern) * static_cast<size_t>(period_);
     };
     for (const Run& rows : rows_.runs) {
       const int64_t begin = std::max(rows.begin, band.row), end = std::min(rows.end, band.row + band.rows);
@@ -225,7 +246,7 @@ class ProductKernel final : public Kernel {
     auto* floats = reinterpret_cast<float*>(args.scratch + floats_at_);
     auto* codes = static_cast<uint8_t*>(args.out[0]) + first * channels;
     for_each_stretch(band, [&](const Stretch& stretch) {
-      const simd::ProductChannels product{stretch.correction, weight_shift_.empty() ? nullptr : weight_shift_.data(),
+      const simd::ProductChannels product{period_, stretch.correction, weight_shift_.empty() ? nullptr : weight_shift_.data(),
                                           spec_.scale.data(), spec_.bias.data(), clip_lo_, clip_hi_};
       const int32_t* from = sums + stretch.pixel * channels;
       const int32_t* window = windows + stretch.pixel * (window_conv_ ? channels : 1);
@@ -285,7 +306,8 @@ class ProductKernel final : public Kernel {
   std::optional<CodeConv> window_conv_;
   std::vector<int32_t> weight_shift_;
   AxisPatterns rows_, columns_;
-  std::vector<int32_t> corrections_;  // [row patterns][column patterns][out channels]
+  std::vector<int32_t> corrections_;  // [row patterns][column patterns][period]
+  int64_t period_ = 0;
   CodeTable table_{};
   bool has_table_ = false;
   float clip_lo_ = 0.0f, clip_hi_ = 0.0f;

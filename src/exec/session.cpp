@@ -26,7 +26,8 @@ struct Session::State {
     if (!produced.tapped || !tap) return;
     if (produced.layout.codes()) {
       std::vector<float> values(static_cast<size_t>(produced.shape.element_count()));
-      convert_codes(data, produced.layout, values.data(), Layout{}, produced.shape, {produced.scale, produced.lowest, produced.highest});
+      convert_codes(data, produced.layout, values.data(), Layout{}, produced.shape,
+                    {.scale = produced.scale, .lowest = produced.lowest, .highest = produced.highest});
       tap(produced.value, {values.data(), produced.shape, Layout{}});
     } else {
       tap(produced.value, {data, produced.shape, produced.layout});

@@ -23,9 +23,9 @@ class Builder {
  public:
   Builder(model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics,
           const calib::Method& activation_method, const calib::Method& weight_method, const calib::MethodOptions& method_options,
-          const model::TargetProfile* profile)
+          const ChosenRanges& chosen, const model::TargetProfile* profile)
       : state_(state), statistics_(statistics), activation_method_(activation_method), weight_method_(weight_method),
-        method_options_(method_options), profile_(profile) {}
+        method_options_(method_options), chosen_(chosen), profile_(profile) {}
 
   EncodingNotes build() {
     if (profile_ != nullptr) settle_concats(state_, statistics_, *profile_, notes_);
@@ -95,6 +95,11 @@ class Builder {
       store(id, quant::encoding_from_ranges(plan.spec, {&*plan.fixed_range, 1}), "fixed range", false);
       return;
     }
+    if (const auto choice = chosen_.find(id); choice != chosen_.end()) {
+      const quant::Range& range = choice->second.range;
+      store(id, quant::encoding_from_ranges(plan.spec, {&range, 1}), choice->second.source, below_minimum(range, plan.spec));
+      return;
+    }
     quant::Range range;
     bool seen = false;
     const auto include = [&](ValueId member) {
@@ -134,6 +139,7 @@ class Builder {
   const calib::Method& activation_method_;
   const calib::Method& weight_method_;
   const calib::MethodOptions& method_options_;
+  const ChosenRanges& chosen_;
   const model::TargetProfile* profile_;
   EncodingNotes notes_;
 };
@@ -158,8 +164,8 @@ std::vector<ValueId> observed_values(const model::ModelState& state) {
 
 EncodingNotes compute_encodings(model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics,
                                 const calib::Method& activation_method, const calib::Method& weight_method,
-                                const calib::MethodOptions& method_options, const model::TargetProfile* profile) {
-  return Builder(state, statistics, activation_method, weight_method, method_options, profile).build();
+                                const calib::MethodOptions& method_options, const ChosenRanges& chosen, const model::TargetProfile* profile) {
+  return Builder(state, statistics, activation_method, weight_method, method_options, chosen, profile).build();
 }
 
 }  // namespace qtool::passes

@@ -7,6 +7,7 @@
 
 #include "qtool/data/sample_source.h"
 #include "qtool/pipeline/quantize.h"
+#include "qtool/pipeline/statistics_file.h"
 
 namespace qtool::pipeline {
 
@@ -15,6 +16,8 @@ struct CalibrationData {
   std::string preprocessing_line;   // empty when the samples are tensors
   std::string preprocessing_json;
   std::string sha256;               // of the files' bytes in order
+  std::vector<std::string> sample_sha256;                   // by sample of the source
+  std::shared_ptr<const StatisticsFile> statistics;         // instead of a source
   std::vector<std::string> skipped; // "name: reason"
 };
 

@@ -7,6 +7,7 @@
 
 #include "calibration_data.h"
 #include "overrides.h"
+#include "calibration_stage.h"
 #include "qtool/calib/calibrator.h"
 #include "qtool/model/target_profile.h"
 #include "qtool/passes/compute_encodings.h"
@@ -20,6 +21,8 @@ struct QuantizedModel {
   model::TargetProfile profile;
   optimize::OptimizeResult optimized;       // stages, and the calibration
   passes::PlanNotes plan_notes;
+  optimize::RangeChoices range_choices;     // of the method "auto"
+  std::optional<MethodComparison> comparison;
   passes::EncodingNotes notes;
   std::optional<OverrideOutcome> overrides; // with --quantization_overrides
   std::vector<std::string> warnings;        // said already

@@ -30,6 +30,13 @@ struct EncodingNotes {
   std::vector<NarrowBias> narrow_biases;
 };
 
+// Ranges decided elsewhere, by leader; stronger than the method. `source` goes into the encoding's entry.
+struct ChosenRange {
+  quant::Range range;
+  std::string source;
+};
+using ChosenRanges = std::map<ir::ValueId, ChosenRange>;
+
 // Float activations that calibration must observe for this plan: the leaders without a prescribed range, and the inputs of
 // tied operators, whose ranges decide whether they stay tied.
 [[nodiscard]] std::vector<ir::ValueId> observed_values(const model::ModelState& state);
@@ -39,7 +46,7 @@ struct EncodingNotes {
 [[nodiscard]] EncodingNotes compute_encodings(model::ModelState& state,
                                               const std::map<ir::ValueId, calib::TensorStatistics>& statistics,
                                               const calib::Method& activation_method, const calib::Method& weight_method,
-                                              const calib::MethodOptions& method_options = {},
+                                              const calib::MethodOptions& method_options = {}, const ChosenRanges& chosen = {},
                                               const model::TargetProfile* profile = nullptr);
 
 }  // namespace qtool::passes
