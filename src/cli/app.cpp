@@ -148,6 +148,7 @@ int main(int argc, char** argv) {
   add("run", "one forward pass over given tensors, float or simulated", add_run);
   add("bench", "speed on this machine: images/s, latency, memory, float or simulated", add_bench);
   add("inspect", "what is in an ONNX, encodings JSON or DLC file", add_inspect);
+  add("encodings", "convert, check and compare encodings files", add_encodings);
   add("compare", "FP32 and several recipes on the same images, with a gate for CI", add_compare);
   add("recipe", "show, validate and list recipes", add_recipe);
   add("list", "operators, calibration methods, exporters, profiles, presets", add_list);

@@ -46,7 +46,7 @@ void CalibrationFlags::apply(const CLI::App& app, pipeline::QuantizeConfig& conf
   if (weights.method == "best") throw Error(ErrorCode::kUsage, "'best' is a choice of one method for all activations; for weights use auto");
   if (!act_schema.empty()) config.activation_schema = quant::parse_symmetry(act_schema);
   if (!param_schema.empty()) config.weight_schema = quant::parse_symmetry(param_schema);
-  if (app.count("--min-range") > 0) config.min_range = min_range;
+  if (!min_range.empty()) config.min_range = min_range;
 }
 
 void add_calibration(CLI::App& app, CalibrationFlags& f, pipeline::QuantizeConfig& c) {
@@ -59,7 +59,7 @@ void add_calibration(CLI::App& app, CalibrationFlags& f, pipeline::QuantizeConfi
   app.add_option("--use_enhanced_quantizer", f.enhanced, "sqnr for weights or activations; alone: both")
       ->expected(0, 1)->check(CLI::IsMember({"weights", "activations"}).description("[weights|activations]"))->group(group);
   app.add_flag("--use_adjusted_weights_quantizer", f.adjusted, "adjusted weights: nothing clipped, zero on a level")->group(group);
-  app.add_option("--min-range", f.min_range, "widen narrower ranges to this, real units (default: the profile's)")->group(group);
+  app.add_option("--min-range", f.min_range, "widen narrower ranges to this: a number in real units, aimet-legacy (0.01), qairt (0.0001) or aimet-2 (by scale)")->group(group);
   app.add_option("--stats", c.stats, "statistics file of `qtool calibrate` instead of --calib")->group("Data");
   app.add_flag("--compare-calibration", c.compare_calibration, "tabulate every method, in the report and on the terminal")->group(group);
 }

@@ -13,7 +13,7 @@ struct CalibrationFlags {
   std::string act_schema, param_schema;
   std::string enhanced;              // weights, activations or empty: both
   bool adjusted = false;
-  double min_range = 0.0;
+  std::string min_range;
 
   // Throws Error(kUsage) for options that contradict each other.
   void apply(const CLI::App& app, pipeline::QuantizeConfig& config) const;

@@ -38,6 +38,7 @@ void print_methods(const pipeline::QuantizeSummary& s) {
 void print_text(const QuantizeConfig& config, const pipeline::QuantizeSummary& s) {
   std::printf("%s", format("calibrated on {} samples: {} activation and {} parameter encodings, weights at {:.1f} dB\n", s.samples,
                            s.activation_encodings, s.parameter_encodings, s.weight_sqnr_db).c_str());
+  if (!s.from_file.empty()) std::printf("%s\n", s.from_file.c_str());
   print_methods(s);
   print_stage_table(s);
   for (const std::string& name : s.files) std::printf("wrote %s\n", (config.output / name).string().c_str());
@@ -48,7 +49,7 @@ void print_text(const QuantizeConfig& config, const pipeline::QuantizeSummary& s
 nlohmann::ordered_json summary_json(const pipeline::QuantizeSummary& s) {
   return {{"samples", s.samples}, {"activation_encodings", s.activation_encodings}, {"parameter_encodings", s.parameter_encodings},
           {"weights_sqnr_db", s.weight_sqnr_db}, {"preprocessing", s.preprocessing}, {"files", s.files},
-          {"optimizations", stages_json(s)},
+          {"optimizations", stages_json(s)}, {"overrides", s.from_file},
           {"skipped", s.skipped_samples}, {"advice", s.advice}, {"seconds", s.seconds}, {"peak_memory_mb", peak_memory_mb()}};
 }
 
@@ -69,6 +70,7 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   add_preprocessing(app, o.preprocessing);
   add_quantization(app, o.quantization, c);
   app.add_option("--export-onnx", c.export_onnx, "write the FP32 model with adapted weights and biases")->group("Output");
+  app.add_option("--encodings-version", c.encodings_version, "of the encodings file written: 0.6.1 (default), 1.0.0, 2.0.0, 2.1.0, overrides")->group("Output");
   app.add_option("--emit", o.emit, "comma list of encodings, dlc, qdq")->group("Output");
   app.add_option("--timings", o.timings, "write wall times of the stages to this JSON file")->group("Output");
   app.footer(

@@ -24,6 +24,7 @@ Action add_evaluate(CLI::App& app, const CommonOptions& common);
 Action add_convert(CLI::App& app, const CommonOptions& common);
 Action add_bench(CLI::App& app, const CommonOptions& common);
 Action add_inspect(CLI::App& app, const CommonOptions& common);
+Action add_encodings(CLI::App& app, const CommonOptions& common);
 Action add_compare(CLI::App& app, const CommonOptions& common);
 Action add_recipe(CLI::App& app, const CommonOptions& common);
 Action add_calibrate(CLI::App& app, const CommonOptions& common);

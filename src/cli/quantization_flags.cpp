@@ -7,14 +7,24 @@ namespace qtool::cli {
 void add_quantization(CLI::App& app, QuantizationFlags& flags, pipeline::QuantizeConfig& c) {
   const char* group = "Quantization";
   app.add_option("--recipe", flags.recipe, "preset or recipe file; options given beside it are stronger (`qtool recipe list`)")->group(group);
-  app.add_option("--profile", c.profile, "target profile: dsp (default), htp, or a JSON file")->group(group);
+  app.add_option("--profile", c.profile, "target profile: dsp (default), htp, ... (`qtool list profiles`), a JSON file, or an AIMET configuration")->group(group);
   app.add_option("--bias_bitwidth", flags.bias, "8 or 32")->group(group);
   app.add_option("--act_bitwidth", flags.act, "8 or 16")->group(group);
   app.add_option("--weights_bitwidth", flags.weights, "4, 8 or 16")->group(group);
   app.add_flag("--use_per_channel_quantization", c.per_channel, "symmetric per-channel convolution weights")->group(group);
   app.add_flag("--use_symmetric_quantize_weights", c.symmetric_weights, "symmetric weights")->group(group);
-  app.add_option("--float", c.keep_float, "leave operators in float: glob on node or tensor names, or operator type (repeatable)")->group(group)->allow_extra_args(false);
   add_calibration(app, flags.calibration, c);
+  app.add_option("--concat_policy", c.concat_policy, "inputs of different range: own encodings (own), one for all (tie), or float/16-bit output (auto)")->group(group);
+  app.add_flag("--no-bias-overflow-guard{false}", c.bias_overflow_guard, "do not enlarge weight scales for int32 biases that do not fit")->group(group);
+  flags.by_hand.add(app);
+  group = "Precision by hand";
+  app.add_option("--weight_block_size", c.blocks.block_size, "a scale for every N input channels, for weights of 4 bits and less")->group(group);
+  app.add_flag("--lpbq{8}", c.blocks.decompressed_bits, "block scales as integers times a scale a channel (decompressed to 8 bits)")->group(group);
+  group = "Encodings";
+  app.add_option("--quantization_overrides", c.overrides.file, "encodings to keep: overrides, AIMET 0.6.1, 1.0.0 or 2.x; the rest is calibrated")->group(group);
+  app.add_flag("--override_params", flags.override_params, "on by default: parameters of the file are used too")->group(group);
+  app.add_flag("--ignore-encodings,--ignore_encodings", c.overrides.ignore, "do not use the encodings given")->group(group);
+  app.add_flag("--allow-unknown-encodings", c.overrides.allow_unknown, "entries for tensors that the model does not have are warnings")->group(group);
   group = "Optimizations";
   app.add_option("--optimizations,--apply_algorithms", c.optimizations, "comma list of cle, hba, bc, ... (repeatable); `qtool list stages`")
       ->delimiter(',')->group(group)->allow_extra_args(false);
@@ -26,6 +36,7 @@ void settle_quantization(const CLI::App& app, const QuantizationFlags& flags, pi
   if (app.count("--bias_bitwidth") > 0) c.bias_bitwidth = flags.bias;
   if (app.count("--act_bitwidth") > 0) c.act_bitwidth = flags.act;
   if (app.count("--weights_bitwidth") > 0) c.weights_bitwidth = flags.weights;
+  c.precision = flags.by_hand.rules(app);
   if (!flags.recipe.empty()) {
     pipeline::Recipe recipe = pipeline::load_recipe(flags.recipe);
     std::erase_if(recipe.options, [&](const auto& option) { return app.count("--" + option.first) > 0; });

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "calibration_flags.h"
+#include "precision_flags.h"
 #include "qtool/pipeline/quantize.h"
 
 namespace qtool::cli {
@@ -14,6 +15,8 @@ struct QuantizationFlags {
   std::string recipe;
   int bias = 0, act = 0, weights = 0;
   CalibrationFlags calibration;
+  bool override_params = true;
+  PrecisionFlags by_hand;
 };
 
 // `config` and `flags` must live as long as the app.

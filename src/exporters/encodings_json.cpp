@@ -1,7 +1,6 @@
 #include "qtool/exporters/encodings_json.h"
 
-#include <cmath>
-#include <nlohmann/json.hpp>
+#include <algorithm>
 
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
@@ -11,126 +10,7 @@ namespace qtool::exporters {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
 using ir::ValueId;
-
-// ---- writing ---------------------------------------------------------------------------------------------------
-
-const char* python_bool(bool value) { return value ? "True" : "False"; }
-
-Json entry_json(const quant::Encoding& encoding, size_t channel) {
-  Json entry;
-  entry["bitwidth"] = encoding.bits;
-  entry["dtype"] = "int";
-  entry["is_symmetric"] = python_bool(encoding.is_symmetric);
-  entry["max"] = encoding.max(channel);
-  entry["min"] = encoding.min(channel);
-  entry["offset"] = encoding.grids[channel].offset;
-  entry["scale"] = encoding.grids[channel].scale;
-  return entry;
-}
-
-Json entries_json(const quant::Encoding& encoding) {
-  Json list = Json::array();
-  for (size_t c = 0; c < encoding.grids.size(); ++c) list.push_back(entry_json(encoding, c));
-  return list;
-}
-
-// ---- reading ---------------------------------------------------------------------------------------------------
-
-bool read_bool(const Json& value) {
-  if (value.is_boolean()) return value.get<bool>();
-  if (value.is_string()) return value.get<std::string>() == "True" || value.get<std::string>() == "true";
-  return false;
-}
-
-[[noreturn]] void fail(const std::string& message, const std::string& file, const std::string& tensor) {
-  throw Error(ErrorCode::kInvalidData, message).with("file", file).with("tensor", tensor);
-}
-
-struct ReadGrid {
-  quant::Grid grid;
-  bool symmetric = false;
-};
-
-// The ends of a grid, as files give them: [-128 s, 127 s] is a symmetric grid of scale s, although its ends differ.
-quant::Grid grid_of_bounds(const quant::QuantSpec& spec, const quant::Range& range) {
-  const double scale = (range.hi - range.lo) / (std::ldexp(1.0, spec.bits) - 1.0);
-  const double offset = std::round(range.lo / scale);
-  const bool ends_of_a_grid = range.lo <= 0.0 && range.hi >= 0.0 && std::abs(range.lo - offset * scale) < 1e-3 * scale;
-  if (ends_of_a_grid) return {scale, static_cast<int64_t>(offset)};
-  return quant::grid_from_range(spec, range);
-}
-
-ReadGrid read_grid(const Json& entry, int bits, const std::string& file, const std::string& tensor) {
-  ReadGrid result;
-  result.symmetric = entry.contains("is_symmetric") && read_bool(entry["is_symmetric"]);
-  const bool has_bounds = entry.contains("min") && entry.contains("max");
-  if (entry.contains("scale") && entry.contains("offset")) {
-    result.grid.scale = entry["scale"].get<double>();
-    result.grid.offset = static_cast<int64_t>(std::llround(entry["offset"].get<double>()));
-    // Old files give the zero point instead of the offset; where there is a min, it must agree with the flipped sign.
-    if (result.grid.offset > 0 &&
-        (!has_bounds || std::abs(entry["min"].get<double>() + result.grid.scale * static_cast<double>(result.grid.offset)) <
-                            result.grid.scale / 2)) {
-      result.grid.offset = -result.grid.offset;
-    }
-  } else if (has_bounds) {
-    const quant::QuantSpec spec{.bits = bits,
-                                .symmetry = result.symmetric ? quant::Symmetry::kSymmetric : quant::Symmetry::kAsymmetric,
-                                .min_range = 0.0};
-    const quant::Range range{entry["min"].get<double>(), entry["max"].get<double>()};
-    if (range.lo == 0.0 && range.hi == 0.0) fail("the range [0, 0] gives no scale", file, tensor);
-    result.grid = grid_of_bounds(spec, range);
-  } else {
-    fail("an entry needs scale and offset, or min and max", file, tensor);
-  }
-  if (!(result.grid.scale > 0.0) || !std::isfinite(result.grid.scale)) {
-    fail(format("scale {} is not a positive number", result.grid.scale), file, tensor);
-  }
-  if (result.grid.offset > 0 || result.grid.offset < -(int64_t{1} << (bits == 32 ? 31 : bits)) ) {
-    fail(format("offset {} is outside a {}-bit grid", result.grid.offset, bits), file, tensor);
-  }
-  return result;
-}
-
-int weight_axis(const model::ModelState& state, const ops::Registry& registry, ValueId id) {
-  for (const ir::NodeId user : state.graph.value(id).uses) {
-    const ir::Node& node = state.graph.node(user);
-    const ops::QuantTraits& traits = registry.at(node).traits;
-    if (traits.weight_input >= 0 && static_cast<size_t>(traits.weight_input) < node.inputs.size() &&
-        node.inputs[static_cast<size_t>(traits.weight_input)] == id && traits.weight_channel_axis) {
-      return static_cast<int>(state.graph.type_of(id).shape.normalize_axis(traits.weight_channel_axis(node)));
-    }
-  }
-  return 0;
-}
-
-quant::Encoding read_encoding(const Json& list, const model::ModelState& state, const ops::Registry& registry, ValueId id,
-                              const std::string& file) {
-  const std::string& tensor = state.graph.value(id).name;
-  quant::Encoding encoding;
-  encoding.bits = list[0].value("bitwidth", 8);
-  if (encoding.bits < 2 || encoding.bits > 32) fail(format("bit width {} is not supported", encoding.bits), file, tensor);
-  for (const Json& entry : list) {
-    if (entry.value("bitwidth", 8) != encoding.bits) fail("the entries have different bit widths", file, tensor);
-    const ReadGrid grid = read_grid(entry, encoding.bits, file, tensor);
-    encoding.is_symmetric = grid.symmetric;
-    encoding.grids.push_back(grid.grid);
-  }
-  // The strict flag is not stored: it shows in the offset.
-  encoding.is_strict = encoding.is_symmetric && encoding.grids[0].offset == -((int64_t{1} << (encoding.bits - 1)) - 1);
-  if (encoding.grids.size() > 1) {
-    encoding.channel_axis = weight_axis(state, registry, id);
-    const Shape& shape = state.graph.type_of(id).shape;
-    const auto axis = static_cast<size_t>(encoding.channel_axis);
-    if (axis >= shape.rank() || shape[axis] != static_cast<int64_t>(encoding.grids.size())) {
-      fail(format("{} entries for a tensor of shape {} whose channel axis is {}", encoding.grids.size(), shape.text(), axis),
-           file, tensor);
-    }
-  }
-  return encoding;
-}
 
 size_t derive_biases(model::ModelState& state, const ops::Registry& registry) {
   size_t derived = 0;
@@ -151,64 +31,80 @@ size_t derive_biases(model::ModelState& state, const ops::Registry& registry) {
   return derived;
 }
 
+[[noreturn]] void unknown_name(const std::string& name, size_t others, size_t entries, const ir::Graph& graph, const std::string& file) {
+  std::vector<std::string> names;
+  for (const ValueId id : graph.value_ids()) names.push_back(graph.value(id).name);
+  throw Error(ErrorCode::kInvalidData, format("the model has no tensor of this name{} ({} of {} entries apply to no tensor)",
+                                              did_you_mean(name, names), others, entries))
+      .with("file", file)
+      .with("tensor", name);
+}
+
+void put(const DocumentEntry& entry, ValueId id, ResolvedEncodings& resolved) {
+  switch (entry.kind) {
+    case DocumentEntry::Kind::kGrid: resolved.grids[id] = entry.encoding; break;
+    case DocumentEntry::Kind::kPrecision: resolved.precision[id] = entry.bits; break;
+    case DocumentEntry::Kind::kFloat: resolved.floats[id] = entry.bits; break;
+  }
+}
+
 }  // namespace
 
-std::string write_encodings_061(const model::ModelState& state, const EncodingsFileInfo& info) {
-  Json activations = Json::object(), parameters = Json::object();
-  for (const auto& [id, entry] : state.encodings) {
-    const bool constant = state.graph.is_constant(id);
-    if (constant && entry.encoding.bits > 16) continue;
-    (constant ? parameters : activations)[state.graph.value(id).name] = entries_json(entry.encoding);
+WrittenEncodings write_encodings(const model::ModelState& state, const EncodingsFileInfo& info, EncodingsFormat format) {
+  EncodingsDocument document = document_of(state, info);
+  if (format != EncodingsFormat::kAimet200 && format != EncodingsFormat::kAimet210) {
+    std::erase_if(document.entries, [](const DocumentEntry& entry) {
+      return entry.section == EncodingsSection::kParameter && entry.kind == DocumentEntry::Kind::kGrid && entry.bits > 16;
+    });
   }
-  Json file;
-  file["version"] = "0.6.1";
-  file["activation_encodings"] = std::move(activations);
-  file["param_encodings"] = std::move(parameters);
-  file["quantizer_args"] = {{"activation_bitwidth", info.activation_bits},
-                            {"dtype", "int"},
-                            {"is_symmetric", python_bool(info.symmetric_weights)},
-                            {"param_bitwidth", info.weight_bits},
-                            {"per_channel_quantization", python_bool(info.per_channel)},
-                            {"quant_scheme", "post_training_tf"}};
-  return file.dump(2) + "\n";
+  return render_encodings(document, format);
+}
+
+std::string write_encodings_061(const model::ModelState& state, const EncodingsFileInfo& info) {
+  return write_encodings(state, info, EncodingsFormat::kAimet061).text;
+}
+
+ResolvedEncodings resolve_encodings(EncodingsDocument document, const ir::Graph& graph, const ops::Registry& registry,
+                                    const std::string& file_name, const ResolveOptions& options) {
+  settle_document(document, graph, registry, file_name);
+  ResolvedEncodings resolved{.in_file = document.entries.size(), .warnings = document.warnings};
+  std::vector<std::string> unknown;
+  for (const DocumentEntry& entry : document.entries) {
+    const ValueId id = graph.find_value(entry.name);
+    if (id != ir::kNoValue) {
+      put(entry, id, resolved);
+      continue;
+    }
+    resolved.unused.push_back(entry.name);
+    if (!options.removed_names.contains(entry.name)) unknown.push_back(entry.name);
+  }
+  if (!unknown.empty() && !options.allow_unknown) unknown_name(unknown.front(), resolved.unused.size(), resolved.in_file, graph, file_name);
+  if (!unknown.empty()) {
+    std::vector<std::string> names;
+    for (const ValueId id : graph.value_ids()) names.push_back(graph.value(id).name);
+    resolved.warnings.push_back(format("{} entries name tensors that the model does not have, first: '{}'{}", unknown.size(), unknown.front(),
+                                       did_you_mean(unknown.front(), names)));
+  }
+  if (resolved.unused.size() > unknown.size()) {
+    resolved.warnings.push_back(format("{} entries name tensors that clean-up has folded away and are not used, first: '{}'",
+                                       resolved.unused.size() - unknown.size(), *std::ranges::find_if(resolved.unused, [&](const std::string& name) {
+                                         return options.removed_names.contains(name);
+                                       })));
+  }
+  if (resolved.applied() == 0) {
+    throw Error(ErrorCode::kInvalidData, "not a single encoding of this file applies to the model").with("file", file_name);
+  }
+  return resolved;
 }
 
 AppliedEncodings apply_encodings(model::ModelState& state, const ops::Registry& registry, std::string_view text,
-                                 const std::string& file_name) {
-  Json file;
-  try {
-    file = Json::parse(text);
-  } catch (const Json::exception& error) {
-    throw Error(ErrorCode::kInvalidData, format("not valid JSON: {}", error.what())).with("file", file_name);
-  }
-  if (!file.is_object() || !file.contains("activation_encodings") || !file.contains("param_encodings")) {
-    throw Error(ErrorCode::kInvalidData, "an encodings file has the keys activation_encodings and param_encodings").with("file", file_name);
-  }
-  AppliedEncodings applied;
-  std::vector<std::string> names;
-  for (const ValueId id : state.graph.value_ids()) names.push_back(state.graph.value(id).name);
-  for (const char* section : {"activation_encodings", "param_encodings"}) {
-    if (!file[section].is_object()) {
-      throw Error(ErrorCode::kInvalidData, format("{} is not an object of tensor names; only encodings of version 0.6.1 are read", section))
-          .with("file", file_name);
-    }
-    for (const auto& [name, list] : file[section].items()) {
-      ++applied.in_file;
-      const ValueId id = state.graph.find_value(name);
-      if (id == ir::kNoValue) fail(format("the model has no tensor of this name{}", did_you_mean(name, names)), file_name, name);
-      try {
-        if (!list.is_array() || list.empty()) fail("expected a list of entries", file_name, name);
-        if (list[0].value("dtype", "int") == "float") continue;
-        state.encodings[id] = {.encoding = read_encoding(list, state, registry, id, file_name), .source = "file"};
-      } catch (const Json::exception& error) {
-        fail(format("an entry has a value of the wrong type: {}", error.what()), file_name, name);
-      }
-      ++applied.applied;
-    }
-  }
+                                 const std::string& file_name, const ResolveOptions& options) {
+  const ResolvedEncodings resolved = resolve_encodings(parse_encodings(text, file_name), state.graph, registry, file_name, options);
+  AppliedEncodings applied{.in_file = resolved.in_file, .applied = resolved.grids.size(), .warnings = resolved.warnings};
   if (applied.applied == 0) {
     throw Error(ErrorCode::kInvalidData, "not a single encoding of this file applies to the model").with("file", file_name);
   }
+  for (const auto& [id, encoding] : resolved.grids) state.encodings[id] = {.encoding = encoding, .source = "file"};
   applied.derived_biases = derive_biases(state, registry);
   return applied;
 }

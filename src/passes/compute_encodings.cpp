@@ -4,6 +4,8 @@
 #include <cmath>
 #include <set>
 
+#include "bias_grids.h"
+#include "concat_ranges.h"
 #include "qtool/quant/quantize.h"
 #include "qtool/support/format.h"
 #include "weight_ranges.h"
@@ -21,11 +23,12 @@ class Builder {
  public:
   Builder(model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics,
           const calib::Method& activation_method, const calib::Method& weight_method, const calib::MethodOptions& method_options,
-          const ChosenRanges& chosen)
+          const ChosenRanges& chosen, const model::TargetProfile* profile)
       : state_(state), statistics_(statistics), activation_method_(activation_method), weight_method_(weight_method),
-        method_options_(method_options), chosen_(chosen) {}
+        method_options_(method_options), chosen_(chosen), profile_(profile) {}
 
   EncodingNotes build() {
+    if (profile_ != nullptr) settle_concats(state_, statistics_, *profile_, notes_);
     for (const auto& [id, plan] : state_.plan.tensors) {
       if (frozen(id)) continue;
       if (plan.role == TensorRole::kWeight) weight(id, plan);
@@ -34,9 +37,8 @@ class Builder {
     for (const auto& [id, plan] : state_.plan.tensors) {
       if (plan.role == TensorRole::kActivation && plan.leader != id && !frozen(id)) follow(id, plan.leader);
     }
-    for (const auto& [id, plan] : state_.plan.tensors) {
-      if (plan.role == TensorRole::kBias && !frozen(id)) bias(id, plan);
-    }
+    settle_biases(state_, profile_ == nullptr || profile_->bias_overflow_guard, notes_);
+    find_dead_parts(state_, statistics_, notes_);
     return std::move(notes_);
   }
 
@@ -65,8 +67,9 @@ class Builder {
     // A scale made for one channel must not be set by the minimum range: pruned channels are handled below.
     quant::QuantSpec spec = plan.spec;
     if (spec.channel_axis >= 0 && !degenerate) spec.min_range = 1e-12;
-    quant::Encoding encoding = quant::encoding_from_ranges(spec, ranges);
-    if (spec.channel_axis >= 0) replace_dead_channels(id, ranges, encoding);
+    const size_t channels = spec.channel_axis < 0 ? 1 : static_cast<size_t>(tensor.shape()[static_cast<size_t>(spec.channel_axis)]);
+    quant::Encoding encoding = quant::encoding_from_ranges(spec, ranges, channels);
+    if (spec.channel_axis >= 0 && spec.block_size == 0) replace_dead_channels(id, ranges, encoding);
     store(id, std::move(encoding), weight_method_.name, degenerate);
   }
 
@@ -131,64 +134,38 @@ class Builder {
     state_.encodings[id] = std::move(entry);
   }
 
-  void bias(ValueId id, const TensorPlan& plan) {
-    const Tensor& tensor = *state_.graph.constant(id);
-    const auto* input = model::find_encoding(state_.encodings, plan.bias_of_input);
-    const auto weight_at = state_.encodings.find(plan.bias_of_weight);
-    if (input != nullptr && weight_at != state_.encodings.end()) {
-      const double input_scale = input->grids[0].scale;
-      // The values of a frozen weight lie on its grid already.
-      if (!weight_at->second.frozen) widen_for_bias(id, tensor, input_scale, plan.bias_of_weight, weight_at->second.encoding);
-      store(id, quant::bias_encoding(input_scale, weight_at->second.encoding, tensor.element_count()),
-            "input scale x weight scale", false);
-      return;
-    }
-    const quant::Range range = quant::tensor_ranges(tensor, -1)[0];
-    store(id, quant::encoding_from_ranges(plan.spec, {&range, 1}), "min-max", below_minimum(range, plan.spec));
-  }
-
-  // |bias| <= 2^31 * s_input * s_weight must hold; a channel that breaks it gets a larger weight scale (AIMET 2.x rule).
-  void widen_for_bias(ValueId id, const Tensor& bias, double input_scale, ValueId weight_id, quant::Encoding& weight) {
-    const auto values = bias.data<float>();
-    size_t widened = 0;
-    const size_t channels = values.size() == 1 ? weight.grids.size() : values.size();  // one value may serve all channels
-    for (size_t c = 0; c < channels; ++c) {
-      quant::Grid& grid = weight.grids[weight.per_channel() ? std::min(c, weight.grids.size() - 1) : 0];
-      const double value = values[values.size() == 1 ? 0 : c];
-      const double needed = std::abs(value) / (2147483000.0 * input_scale);
-      if (grid.scale >= needed) continue;
-      grid.scale = needed;
-      ++widened;
-    }
-    if (widened > 0) {
-      notes_.bias_overflow.push_back(format("{}: {} of {} channels of {}", name(id), widened, channels, name(weight_id)));
-    }
-  }
-
   model::ModelState& state_;
   const std::map<ValueId, calib::TensorStatistics>& statistics_;
   const calib::Method& activation_method_;
   const calib::Method& weight_method_;
   const calib::MethodOptions& method_options_;
   const ChosenRanges& chosen_;
+  const model::TargetProfile* profile_;
   EncodingNotes notes_;
 };
 
 }  // namespace
 
 std::vector<ValueId> observed_values(const model::ModelState& state) {
-  std::vector<ValueId> observed;
+  std::set<ValueId> observed;
   for (const auto& [id, plan] : state.plan.tensors) {
-    if (plan.role != TensorRole::kActivation || state.graph.is_constant(id)) continue;
-    if (plan.leader == id && !plan.fixed_range) observed.push_back(id);
+    if (plan.role != TensorRole::kActivation) continue;
+    // What a tied tensor would lead by itself is looked at too: its range decides whether it stays tied.
+    const ValueId own = plan.untied_leader == ir::kNoValue ? plan.leader : plan.untied_leader;
+    for (const ValueId leader : {plan.leader, own}) {
+      const TensorPlan* of_leader = state.plan.find(leader);
+      const auto found = state.encodings.find(leader);
+      const bool frozen = found != state.encodings.end() && found->second.frozen;
+      if (of_leader != nullptr && !of_leader->fixed_range && !state.graph.is_constant(leader) && !frozen) observed.insert(leader);
+    }
   }
-  return observed;
+  return {observed.begin(), observed.end()};
 }
 
 EncodingNotes compute_encodings(model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics,
                                 const calib::Method& activation_method, const calib::Method& weight_method,
-                                const calib::MethodOptions& method_options, const ChosenRanges& chosen) {
-  return Builder(state, statistics, activation_method, weight_method, method_options, chosen).build();
+                                const calib::MethodOptions& method_options, const ChosenRanges& chosen, const model::TargetProfile* profile) {
+  return Builder(state, statistics, activation_method, weight_method, method_options, chosen, profile).build();
 }
 
 }  // namespace qtool::passes

@@ -8,10 +8,10 @@ namespace {
 
 using Values = std::vector<float>;
 
-std::vector<Values> by_channel(const Tensor& tensor, int axis, size_t channels) {
-  std::vector<Values> values(channels);
+std::vector<Values> by_grid(const Tensor& tensor, const quant::GridLayout& layout, size_t grids) {
+  std::vector<Values> values(grids);
   const auto data = tensor.data<float>();
-  quant::for_each_channel_element(tensor.shape(), axis, [&](int64_t i, int64_t c) {
+  quant::for_each_grid_element(tensor.shape(), layout, [&](int64_t i, int64_t c) {
     values[static_cast<size_t>(c)].push_back(data[static_cast<size_t>(i)]);
   });
   return values;
@@ -46,7 +46,8 @@ quant::Range least_noise(const Values& values, const quant::QuantSpec& spec, con
 
 std::vector<quant::Range> weight_ranges(const Tensor& weight, const quant::QuantSpec& spec, const calib::Method& method,
                                         const calib::MethodOptions& options) {
-  std::vector<quant::Range> ranges = quant::tensor_ranges(weight, spec.channel_axis);
+  const quant::GridLayout layout{spec.channel_axis, spec.block_axis, spec.block_size};
+  std::vector<quant::Range> ranges = quant::tensor_ranges(weight, layout);
   if (method.name == "min-max") return ranges;
   std::vector<const calib::Method*> methods = {&method};
   if (method.name == "auto" || method.name == "best") {
@@ -55,8 +56,10 @@ std::vector<quant::Range> weight_ranges(const Tensor& weight, const quant::Quant
   }
   quant::QuantSpec alone = spec;
   alone.channel_axis = -1;
+  alone.block_size = 0;
+  alone.decompressed_bits = 0;
   if (spec.channel_axis >= 0) alone.min_range = 1e-12;  // as in the grids made of these ranges
-  const std::vector<Values> values = by_channel(weight, spec.channel_axis, ranges.size());
+  const std::vector<Values> values = by_grid(weight, layout, ranges.size());
   for (size_t c = 0; c < ranges.size(); ++c) {
     if (ranges[c].lo == 0.0 && ranges[c].hi == 0.0) continue;
     const calib::TensorStatistics statistics = statistics_of(values[c], ranges[c]);

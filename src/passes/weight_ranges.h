@@ -1,4 +1,4 @@
-// The ranges of a weight tensor's grids, one for each channel or one for all.
+// The ranges of a weight tensor's grids: one for all, for each channel, or for each block.
 #pragma once
 
 #include <vector>

@@ -50,7 +50,8 @@ EvaluateSummary evaluate_model(const EvaluateConfig& config, Reporter& reporter)
   if (!model.state.encodings.empty()) exec_options.encodings = &model.state.encodings;
   if (!config.encodings.empty()) {
     const auto applied = exporters::apply_encodings(model.state, ops::builtin_registry(), read_text_file(config.encodings),
-                                                    config.encodings.filename().string());
+                                                    config.encodings.filename().string(), {.removed_names = model.original_tensors});
+    for (const std::string& warning : applied.warnings) reporter.warning(warning);
     reporter.info(format("{} of {} encodings of the file applied, {} biases derived", applied.applied, applied.in_file, applied.derived_biases));
     exec_options.encodings = &model.state.encodings;
   }

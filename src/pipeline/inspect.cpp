@@ -7,6 +7,7 @@
 
 #include "qtool/container/dlc_reader.h"
 #include "qtool/container/dlc_text.h"
+#include "qtool/exporters/encodings_document.h"
 #include "qtool/onnxio/import.h"
 #include "qtool/onnxio/quantized_kind.h"
 #include "qtool/ops/shape_inference.h"
@@ -73,41 +74,59 @@ Inspection inspect_dlc(const Bytes& bytes, const std::string& name, bool layers)
 
 // ---- encodings ---------------------------------------------------------------------------------------------------
 
-Inspection inspect_encodings(const Json& file, const std::string& name, bool layers) {
-  if (!file.is_object() || !file.contains("activation_encodings") || !file.contains("param_encodings")) {
-    throw Error(ErrorCode::kInvalidData, "this JSON file is not an encodings file: activation_encodings and param_encodings are missing").with("file", name);
+Json entry_json(const exporters::DocumentEntry& entry) {
+  Json row = {{"name", entry.name}, {"bitwidth", entry.bits}, {"entries", std::max<size_t>(entry.encoding.grids.size(), 1)}};
+  if (entry.kind != exporters::DocumentEntry::Kind::kGrid) {
+    row["dtype"] = entry.kind == exporters::DocumentEntry::Kind::kFloat ? "float" : "int";
+    return row;
   }
-  const std::string version = file.contains("version") && file["version"].is_string() ? file["version"].get<std::string>() : "not stated";
+  row["min"] = entry.encoding.min();
+  row["max"] = entry.encoding.max();
+  row["scale"] = entry.encoding.grids[0].scale;
+  row["offset"] = entry.encoding.grids[0].offset;
+  row["is_symmetric"] = entry.encoding.is_symmetric;
+  if (entry.encoding.per_block()) row["block_size"] = entry.encoding.block_size;
+  return row;
+}
+
+std::string entry_text(const Json& row) {
+  return format("    {:<48} {} bits, {} entr{}, scale {}, offset {}, [{}, {}]\n", row["name"].get<std::string>(), row["bitwidth"].get<int>(),
+                row["entries"].get<size_t>(), row["entries"].get<size_t>() == 1 ? "y" : "ies", row.value("scale", Json()).dump(),
+                row.value("offset", Json()).dump(), row.value("min", Json()).dump(), row.value("max", Json()).dump());
+}
+
+// One section; version 2 has one for all.
+void add_section(const exporters::EncodingsDocument& document, exporters::EncodingsSection section, const std::string& title, bool layers, Json& json,
+                 std::string& text) {
+  std::map<std::string, size_t> widths;
+  size_t tensors = 0, per_channel = 0;
+  Json list = Json::array();
+  for (const exporters::DocumentEntry& entry : document.entries) {
+    if (entry.section != section) continue;
+    ++tensors;
+    ++widths[format("{} {}", entry.kind == exporters::DocumentEntry::Kind::kFloat ? "float" : "int", entry.bits)];
+    per_channel += entry.encoding.grids.size() > 1 ? 1 : 0;
+    if (layers) list.push_back(entry_json(entry));
+  }
+  json[title] = {{"tensors", tensors}, {"per_channel", per_channel}, {"widths", widths}};
+  text += format("  {}: {} tensors, {} per channel", title, tensors, per_channel);
+  for (const auto& [width, count] : widths) text += format(", {} x {}", count, width);
+  text += "\n";
+  for (const Json& row : list) text += entry_text(row);
+  if (layers) json[title]["list"] = std::move(list);
+}
+
+Inspection inspect_encodings(std::string_view content, const std::string& name, bool layers) {
+  const exporters::EncodingsDocument document = exporters::parse_encodings(content, name);
+  const std::string version(exporters::format_name(document.format));
   Json json = {{"kind", "encodings"}, {"version", version}};
-  std::string text = format("encodings, version {}\n", version);
-  for (const char* section : {"activation_encodings", "param_encodings"}) {
-    std::map<std::string, size_t> widths;
-    size_t per_channel = 0;
-    Json list = Json::array();
-    const auto note = [&](const std::string& tensor, const Json& first, size_t entries) {
-      ++widths[format("{} {}", first.value("dtype", "int"), first.contains("bitwidth") ? first["bitwidth"].dump() : first.value("bw", Json()).dump())];
-      per_channel += entries > 1 ? 1 : 0;
-      if (!layers) return;
-      Json row = {{"name", tensor}, {"entries", entries}};
-      for (const char* key : {"bitwidth", "min", "max", "scale", "offset", "is_symmetric"}) {
-        if (first.contains(key)) row[key] = first[key];
-      }
-      list.push_back(std::move(row));
-    };
-    for (const auto& [tensor, value] : file[section].items()) {
-      if (value.is_array() && !value.empty() && value[0].is_object()) note(tensor, value[0], value.size());
-      else if (value.is_object()) note(value.value("name", tensor), value, value.contains("scale") && value["scale"].is_array() ? value["scale"].size() : 1);
-    }
-    json[section] = {{"tensors", file[section].size()}, {"per_channel", per_channel}, {"widths", widths}};
-    text += format("  {}: {} tensors, {} per channel", section, file[section].size(), per_channel);
-    for (const auto& [width, count] : widths) text += format(", {} x {}", count, width);
-    text += "\n";
-    for (const Json& row : list) {
-      text += format("    {:<48} {} entr{}, scale {}, offset {}, [{}, {}]\n", row["name"].get<std::string>(), row["entries"].get<size_t>(),
-                     row["entries"].get<size_t>() == 1 ? "y" : "ies", row.value("scale", Json()).dump(), row.value("offset", Json()).dump(),
-                     row.value("min", Json()).dump(), row.value("max", Json()).dump());
-    }
-    if (layers) json[section]["list"] = std::move(list);
+  std::string text = format("encodings, {}{}\n", document.format == exporters::EncodingsFormat::kOverrides ? "" : "version ", version);
+  using exporters::EncodingsSection;
+  const bool one_list = !document.entries.empty() && document.entries[0].section == EncodingsSection::kUnknown;
+  if (one_list) add_section(document, EncodingsSection::kUnknown, "encodings", layers, json, text);
+  else {
+    add_section(document, EncodingsSection::kActivation, "activation_encodings", layers, json, text);
+    add_section(document, EncodingsSection::kParameter, "param_encodings", layers, json, text);
   }
   return {text, json.dump(2) + "\n"};
 }
@@ -218,11 +237,7 @@ Inspection inspect(const InspectOptions& options, Reporter& reporter) {
   if (zip) return inspect_dlc(bytes, path.string(), layers);
   const size_t first = head.find_first_not_of(" \t\r\n");
   if (first != std::string_view::npos && (head[first] == '{' || head[first] == '[')) {
-    try {
-      return inspect_encodings(Json::parse(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size())), path.string(), layers);
-    } catch (const Json::exception& error) {
-      throw Error(ErrorCode::kInvalidData, format("malformed JSON: {}", error.what())).with("file", path.string());
-    }
+    return inspect_encodings(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()), path.string(), layers);
   }
   return inspect_onnx(options, bytes.size(), reporter);
 }

@@ -42,6 +42,7 @@ LoadedModel load_model(const ModelOptions& options, Reporter& reporter) {
     if (const auto at = imported.opsets.find(""); at != imported.opsets.end()) loaded.opset = at->second;
     loaded.state.graph = std::move(imported.graph);
     loaded.quantized = onnxio::quantized_kind(loaded.state.graph);
+    for (const ir::ValueId id : loaded.state.graph.value_ids()) loaded.original_tensors.insert(loaded.state.graph.value(id).name);
     passes::expand_integer_operators(loaded.state.graph);
     refuse_unsupported(loaded.state.graph);
     ops::infer_shapes(loaded.state.graph, ops::builtin_registry());

@@ -4,6 +4,7 @@
 
 #include "calibration_data.h"
 #include "qtool/calib/registry.h"
+#include "qtool/exporters/encodings_document.h"
 #include "qtool/exporters/float_onnx.h"
 #include "qtool/exporters/registry.h"
 #include "qtool/support/error.h"
@@ -34,7 +35,12 @@ void QuantizeConfig::validate() const {
   }
   for (const std::string& name : emit) (void)exporters::builtin_registry().at(name);
   if (!(percentile >= 90.0 && percentile <= 100.0)) problems.push_back(format("--percentile_calibration_value {}: use 90 to 100", percentile));
-  if (min_range && !(*min_range > 0.0)) problems.push_back(format("--min-range {}: use a number above 0", *min_range));
+  (void)exporters::format_of_name(encodings_version);
+  if (blocks.block_size < 0) problems.push_back("--weight_block_size: at least 1");
+  if (blocks.decompressed_bits > 0 && blocks.block_size == 0) problems.push_back("--lpbq needs --weight_block_size");
+  if (blocks.block_size > 0 && (encodings_version == "0.6.1" || encodings_version == "overrides") && std::ranges::count(emit, "encodings") > 0) {
+    problems.push_back(format("encodings {} cannot hold per-block scales; use --encodings-version 1.0.0 or 2.0.0", encodings_version));
+  }
   if (threads < 1) problems.push_back("--threads: at least 1");
   (void)parse_accept(accept);
   (void)parse_relu6_policy(relu6);
@@ -91,15 +97,15 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
 
   QuantizeSummary summary;
   const std::string stem = config.model.path.stem().string();
-  std::vector<std::pair<std::string, size_t>> files;
-  const auto emit = [&](const std::string& name, std::span<const std::byte> bytes) {
+  std::vector<ReportedFile> files;
+  const auto emit = [&](const std::string& name, std::span<const std::byte> bytes, std::map<std::string, size_t> counts = {}) {
     outputs.add(name, bytes);
-    files.emplace_back(name, bytes.size());
+    files.push_back({name, bytes.size(), std::move(counts)});
     summary.files.push_back(name);
   };
-  const exporters::ExportRequest request{state, quantized.profile, stem, tool_version(), reporter};
+  const exporters::ExportRequest request{state, quantized.profile, stem, tool_version(), reporter, config.encodings_version};
   for (const std::string& name : config.emit) {
-    for (const exporters::OutputFile& file : exporters::builtin_registry().at(name).write(request)) emit(file.name, file.content);
+    for (const exporters::OutputFile& file : exporters::builtin_registry().at(name).write(request)) emit(file.name, file.content, file.counts);
   }
   clock.mark("export");
   summary.weight_sqnr_db = total_weight_sqnr(state);
@@ -114,6 +120,7 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   for (const auto& [id, entry] : state.encodings) {
     ++(state.graph.is_constant(id) ? summary.parameter_encodings : summary.activation_encodings);
   }
+  if (quantized.overrides) summary.from_file = quantized.overrides->line;
   if (quantized.comparison) {
     for (const MethodScore& score : quantized.comparison->scores) summary.methods.push_back({score.label, optimize::cost_db(score.cost), score.output_sqnr_db});
   }

@@ -22,7 +22,9 @@ model::TargetProfile resolved_profile(const QuantizeConfig& config) {
     profile.per_channel = true;
     profile.weight_symmetric = true;  // backends take per-channel weights symmetric only
   }
-  if (config.min_range) profile.min_range = *config.min_range;
+  if (!config.min_range.empty()) set_min_range(profile, config.min_range);
+  if (!config.concat_policy.empty()) profile.concat_policy = concat_policy_of(config.concat_policy);
+  if (!config.bias_overflow_guard) profile.bias_overflow_guard = false;
   if (profile.per_channel && config.weight_schema == quant::Symmetry::kAsymmetric) {
     throw Error(ErrorCode::kUsage, "--param_quantizer_schema asymmetric does not go with per-channel weights: backends take these symmetric only; "
                                    "use symmetric, or a profile with per-tensor weights such as dsp");
@@ -79,6 +81,25 @@ void say_notes(const passes::EncodingNotes& notes, std::vector<std::string>& war
   add(notes.no_statistics, "planned tensors were never seen on calibration data and have no encoding");
   add(notes.non_finite, "tensors held NaN or infinity on calibration data; those values were left out");
   add(notes.bias_overflow, "biases did not fit int32; the weight scale was enlarged");
+  add(notes.bias_clipped, "biases do not fit int32 at input scale x weight scale and are clipped");
+  for (const std::string& dead : notes.concat_dead) warnings.push_back(dead);
+}
+
+void say_plan(const passes::PlanNotes& notes, Reporter& reporter) {
+  for (const auto& [rule, operators] : notes.rules) reporter.info(format("{} '{}': {} operators", rule.option, rule.pattern, operators));
+  const auto add = [&](const std::vector<std::string>& list, std::string_view what) {
+    if (!list.empty()) reporter.info(format("{} {}, first: {}", list.size(), what, list.front()));
+  };
+  add(notes.limited, "widths changed to what the profile allows");
+  add(notes.grouped, "tensors changed width with one they share an encoding with");
+  add(notes.unblocked, "weights without blocks");
+}
+
+passes::PlanOptions plan_options(const QuantizeConfig& config, const std::optional<Overrides>& overrides) {
+  passes::PlanOptions options{.keep_float = config.keep_float, .rules = config.precision};
+  options.blocks = config.blocks;
+  if (overrides) add_to_plan(*overrides, options);
+  return options;
 }
 
 void say_normalization(const QuantizedModel& quantized, const CalibrationData& data, std::vector<std::string>& warnings) {
@@ -113,11 +134,13 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
   const calib::Method& weight_method = calib::builtin_registry().at(config.weight_method);
   passes::ChosenRanges chosen;  // once all samples were seen
 
+  std::optional<Overrides> overrides = load_overrides(config.overrides, result.model, reporter);
   const optimize::Quantizer quantizer{
       .plan = [&](model::ModelState& target) {
-        passes::plan_quantization(target, result.profile, ops::builtin_registry(), {.keep_float = config.keep_float});
+        result.plan_notes = passes::plan_quantization(target, result.profile, ops::builtin_registry(), plan_options(config, overrides));
         apply_schemas(config, target.plan);
         if (result.precision) widen_activations(*result.precision, target);
+        if (overrides) freeze_encodings(*overrides, target);
       },
       .calibrate = [&](const model::ModelState& target, const data::SampleSource& source) {
         // Some of the samples only serve to compare stages.
@@ -136,7 +159,7 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
         // A method that cuts tails must not cut the rare positives of a detector's last layers.
         if (chosen.empty() && config.selective()) chosen = optimize::decision_ranges(target, seen.statistics);
         result.notes = passes::compute_encodings(target, seen.statistics, activation_method, weight_method,
-                                                 {.percentile = config.percentile}, chosen);
+                                                 {.percentile = config.percentile}, chosen, &result.profile);
       }};
   if (config.selective() && data.source) result.precision = select_precision(config, state, quantizer.plan, *data.source, reporter);
   if (data.statistics) {
@@ -157,6 +180,11 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
     result.optimized.held_out = std::max(result.optimized.held_out, result.precision->samples);
   }
   clock.mark("calibrate");
+  say_plan(result.plan_notes, reporter);
+  if (overrides) {
+    result.overrides = outcome_of(*overrides, state);
+    reporter.info(result.overrides->line);
+  }
 
   say_notes(result.notes, result.warnings);
   say_normalization(result, data, result.warnings);

@@ -1,10 +1,12 @@
 // One recipe carried out in memory: everything between the loaded model and the written files.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "calibration_data.h"
+#include "overrides.h"
 #include "calibration_stage.h"
 #include "qtool/calib/calibrator.h"
 #include "qtool/model/target_profile.h"
@@ -19,10 +21,12 @@ struct QuantizedModel {
   LoadedModel model;                        // with plan and encodings
   model::TargetProfile profile;
   optimize::OptimizeResult optimized;       // stages, and the calibration
+  passes::PlanNotes plan_notes;
   optimize::RangeChoices range_choices;     // of the method "auto"
   std::optional<MethodComparison> comparison;
   std::optional<optimize::PrecisionResult> precision;  // of --optimizations selective
   passes::EncodingNotes notes;
+  std::optional<OverrideOutcome> overrides; // with --quantization_overrides
   std::vector<std::string> warnings;        // said already
   std::vector<std::string> advice;          // what the recommended recipe would change; said already
 };

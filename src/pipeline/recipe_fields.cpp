@@ -17,6 +17,8 @@ std::span<const RecipeField> recipe_fields() {
       {"param_quantizer_calibration", &C::weight_method, "calibration method of weights"},
       {"percentile_calibration_value", &C::percentile, "share kept by the percentile method"},
       {"float", &C::keep_float, "operators left in float"},
+      {"min-range", &C::min_range, "smallest range: a name or a number"},
+      {"concat_policy", &C::concat_policy, "own, tie or auto"},
       {"optimizations", &C::optimizations, "stages, see `qtool list stages`"},
       {"accept", &C::accept, "auto: a stage is kept only if it measures better; always"},
       {"cle-relu6", &C::relu6, "equalization across ReLU6: auto, keep, replace"},

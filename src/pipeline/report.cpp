@@ -9,6 +9,7 @@
 
 #include "qtool/quant/quantize.h"
 #include "qtool/quant/symmetry_name.h"
+#include "report_precision.h"
 
 namespace qtool::pipeline {
 
@@ -23,6 +24,7 @@ Json options_json(const ReportInputs& in) {
   const QuantizeConfig& config = in.config;
   Json options;
   options["profile"] = in.quantized.profile.name;
+  options["profile_sha256"] = in.quantized.profile.sha256;
   options["act_bitwidth"] = in.quantized.profile.activation_bits;
   options["weights_bitwidth"] = in.quantized.profile.weight_bits;
   options["bias_bitwidth"] = in.quantized.profile.bias_bits;
@@ -38,6 +40,10 @@ Json options_json(const ReportInputs& in) {
   options["limit"] = config.data.limit;
   options["float"] = config.keep_float;
   options["emit"] = config.emit;
+  options["encodings_version"] = config.encodings_version;
+  options["weight_block_size"] = config.blocks.block_size;
+  options["lpbq"] = config.blocks.decompressed_bits > 0;
+  options["bias_overflow_guard"] = in.quantized.profile.bias_overflow_guard;
   options["optimizations"] = config.optimizations;
   options["accept"] = config.accept;
   options["data_free"] = config.data_free;
@@ -49,6 +55,11 @@ Json encoding_summary(const model::ModelState& state, ir::ValueId id, const mode
   Json json;
   json["bitwidth"] = encoding.bits;
   json["symmetric"] = encoding.is_symmetric;
+  if (encoding.per_block()) {
+    json["block_size"] = encoding.block_size;
+    json["block_axis"] = encoding.block_axis;
+    json["lpbq"] = encoding.low_power.has_value();
+  }
   if (encoding.per_channel()) {
     double smallest = encoding.grids[0].scale, largest = smallest;
     for (const quant::Grid& grid : encoding.grids) {
@@ -56,7 +67,7 @@ Json encoding_summary(const model::ModelState& state, ir::ValueId id, const mode
       largest = std::max(largest, grid.scale);
     }
     json["channel_axis"] = encoding.channel_axis;
-    json["channels"] = encoding.grids.size();
+    json[encoding.per_block() ? "blocks" : "channels"] = encoding.grids.size();
     json["scale_min"] = smallest;
     json["scale_max"] = largest;
   } else {
@@ -96,6 +107,14 @@ Json tensors_json(const ReportInputs& in) {
   return {{"activations", std::move(activations)}, {"parameters", std::move(parameters)}, {"without_encoding", std::move(unquantized)}};
 }
 
+Json narrow_biases_json(const passes::EncodingNotes& notes) {
+  Json list = Json::array();
+  for (const auto& bias : notes.narrow_biases) {
+    list.push_back({{"name", bias.name}, {"sqnr_db", finite_or_null(bias.sqnr_db)}, {"worst_error_in_output_levels", bias.worst_output_levels}});
+  }
+  return list;
+}
+
 Json comparison_json(const QuantizedModel& quantized) {
   const model::ModelState& state = quantized.model.state;
   const MethodComparison& comparison = *quantized.comparison;
@@ -130,7 +149,14 @@ Json choices_json(const QuantizedModel& quantized) {
 
 Json notes_json(const passes::EncodingNotes& notes) {
   return {{"no_statistics", notes.no_statistics}, {"degenerate", notes.degenerate}, {"dead_channels", notes.dead_channels},
-          {"non_finite", notes.non_finite}, {"bias_overflow", notes.bias_overflow}};
+          {"non_finite", notes.non_finite}, {"bias_overflow", notes.bias_overflow}, {"bias_clipped", notes.bias_clipped},
+          {"bias_8_bit", narrow_biases_json(notes)}, {"concat", notes.concat}, {"concat_dead", notes.concat_dead}};
+}
+
+Json overrides_json(const ReportInputs& in) {
+  const OverrideOutcome& outcome = *in.quantized.overrides;
+  return {{"file", in.config.overrides.file.filename().string()}, {"from_file", outcome.from_file}, {"tensors", outcome.total},
+          {"summary", outcome.line}, {"filled", outcome.filled}};
 }
 
 Json optimizations_json(const optimize::OptimizeResult& optimized) {
@@ -194,11 +220,16 @@ std::string write_report(const ReportInputs& in) {
   if (in.quantized.precision) report["selective"] = precision_json(in.quantized.model.state.graph, *in.quantized.precision);
   if (!in.quantized.optimized.rows.empty()) report["optimizations"] = optimizations_json(in.quantized.optimized);
   report["tensors"] = tensors_json(in);
+  report["precision"] = precision_json(in.quantized);
+  if (in.quantized.overrides) report["overrides"] = overrides_json(in);
   report["notes"] = notes_json(in.quantized.notes);
   report["warnings"] = in.quantized.warnings;
   report["advice"] = in.quantized.advice;
   Json files = Json::object();
-  for (const auto& [name, bytes] : in.files) files[name] = {{"size_bytes", bytes}};
+  for (const ReportedFile& file : in.files) {
+    files[file.name] = {{"size_bytes", file.bytes}};
+    for (const auto& [what, number] : file.counts) files[file.name][what] = number;
+  }
   report["files"] = std::move(files);
   return report.dump(2) + "\n";
 }

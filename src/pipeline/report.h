@@ -1,6 +1,7 @@
 // report.json: what was asked, what was found, what it costs. No times and no paths: equal input gives equal bytes.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -9,12 +10,18 @@
 
 namespace qtool::pipeline {
 
+struct ReportedFile {
+  std::string name;
+  size_t bytes = 0;
+  std::map<std::string, size_t> counts;  // what the exporter counted
+};
+
 struct ReportInputs {
   const QuantizeConfig& config;
   const QuantizedModel& quantized;
   const CalibrationData& data;
   double weight_sqnr_db;
-  std::vector<std::pair<std::string, size_t>> files;  // name, bytes
+  std::vector<ReportedFile> files;
 };
 
 [[nodiscard]] std::string write_report(const ReportInputs& inputs);

@@ -11,8 +11,7 @@ namespace qtool::quant {
 namespace {
 
 void check_channels(const Tensor& tensor, const Encoding& encoding) {
-  const size_t expected =
-      encoding.per_channel() ? static_cast<size_t>(tensor.shape()[static_cast<size_t>(encoding.channel_axis)]) : 1;
+  const size_t expected = grid_count(tensor.shape(), encoding.layout());
   if (encoding.grids.size() != expected) {
     throw Error(ErrorCode::kInvalidModel, format("{} scales for a tensor of shape {}; expected {}",
                                                  encoding.grids.size(), tensor.shape().text(), expected));
@@ -34,7 +33,7 @@ std::vector<int64_t> quantize_levels(const Tensor& tensor, const Encoding& encod
   check_channels(tensor, encoding);
   const auto source = tensor.data<float>();
   std::vector<int64_t> levels(source.size());
-  for_each_channel_element(tensor.shape(), encoding.channel_axis, [&](int64_t i, int64_t c) {
+  for_each_grid_element(tensor.shape(), encoding.layout(), [&](int64_t i, int64_t c) {
     const auto channel = static_cast<size_t>(c);
     levels[static_cast<size_t>(i)] =
         quantize_level(source[static_cast<size_t>(i)], encoding.grids[channel], encoding.lowest_level(channel),
@@ -47,7 +46,7 @@ Tensor fake_quantize(const Tensor& tensor, const Encoding& encoding) {
   const std::vector<int64_t> levels = quantize_levels(tensor, encoding);
   Tensor result(DType::kFloat32, tensor.shape());
   auto target = result.mutable_data<float>();
-  for_each_channel_element(tensor.shape(), encoding.channel_axis, [&](int64_t i, int64_t c) {
+  for_each_grid_element(tensor.shape(), encoding.layout(), [&](int64_t i, int64_t c) {
     target[static_cast<size_t>(i)] = static_cast<float>(levels[static_cast<size_t>(i)]) *
                                      static_cast<float>(encoding.grids[static_cast<size_t>(c)].scale);
   });
@@ -58,7 +57,7 @@ QuantizationError quantization_error(const Tensor& tensor, const Encoding& encod
   check_channels(tensor, encoding);
   const auto source = tensor.data<float>();
   QuantizationError error;
-  for_each_channel_element(tensor.shape(), encoding.channel_axis, [&](int64_t i, int64_t c) {
+  for_each_grid_element(tensor.shape(), encoding.layout(), [&](int64_t i, int64_t c) {
     const auto channel = static_cast<size_t>(c);
     const Grid& grid = encoding.grids[channel];
     const double x = source[static_cast<size_t>(i)];
@@ -73,12 +72,34 @@ QuantizationError quantization_error(const Tensor& tensor, const Encoding& encod
   return error;
 }
 
+size_t grid_count(const Shape& shape, const GridLayout& layout) {
+  const auto extent = [&](int axis) {
+    if (axis >= static_cast<int>(shape.rank())) {
+      throw Error(ErrorCode::kInvalidModel, format("no axis {} in a tensor of shape {}", axis, shape.text()));
+    }
+    return shape[static_cast<size_t>(axis)];
+  };
+  if (layout.channel_axis < 0) return 1;
+  const int64_t channels = extent(layout.channel_axis);
+  if (!layout.per_block()) return static_cast<size_t>(channels);
+  const int64_t blocked = extent(layout.block_axis);
+  if (blocked % layout.block_size != 0) {
+    throw Error(ErrorCode::kInvalidModel, format("blocks of {} do not divide axis {} of a tensor of shape {}", layout.block_size,
+                                                 layout.block_axis, shape.text()));
+  }
+  return static_cast<size_t>(channels * (blocked / layout.block_size));
+}
+
 std::vector<Range> tensor_ranges(const Tensor& tensor, int channel_axis) {
+  return tensor_ranges(tensor, GridLayout{.channel_axis = channel_axis});
+}
+
+std::vector<Range> tensor_ranges(const Tensor& tensor, const GridLayout& layout) {
   const auto source = tensor.data<float>();
-  const size_t count = channel_axis < 0 ? 1 : static_cast<size_t>(tensor.shape()[static_cast<size_t>(channel_axis)]);
+  const size_t count = grid_count(tensor.shape(), layout);
   std::vector<Range> ranges(count);
   std::vector<bool> seen(count, false);
-  for_each_channel_element(tensor.shape(), channel_axis, [&](int64_t i, int64_t c) {
+  for_each_grid_element(tensor.shape(), layout, [&](int64_t i, int64_t c) {
     const double x = source[static_cast<size_t>(i)];
     if (!std::isfinite(x)) throw Error(ErrorCode::kInvalidData, format("the tensor holds {}", x));
     const auto channel = static_cast<size_t>(c);

@@ -30,6 +30,7 @@ struct DlcExportReport {
   size_t static_bytes = 0;
   size_t encodings = 0;    // tensors with scales
   size_t convert_ops = 0;  // Convert, Quantize, Dequantize and Cast ops that the exporter added
+  std::map<std::string, size_t> ops_of_type;  // of these four types, whoever asked for them
 };
 
 // The graph must be clean: settled shapes, constants folded, no control flow. With `quantized`, values that have an

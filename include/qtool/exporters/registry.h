@@ -20,11 +20,13 @@ struct ExportRequest {
   std::string model_name;              // stem of the input file
   std::string tool_version;
   Reporter& reporter;
+  std::string encodings_version = "0.6.1";
 };
 
 struct OutputFile {
   std::string name;   // below the output folder
   Bytes content;      // the same for the same request: no time stamps, no paths
+  std::map<std::string, size_t> counts = {};  // for the report: operators, conversions between widths, ...
 };
 
 struct Exporter {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct TensorPlan {
   TensorRole role = TensorRole::kActivation;
   quant::QuantSpec spec;
   ir::ValueId leader = ir::kNoValue;         // the value whose encoding this one takes; itself when it has its own
+  ir::ValueId untied_leader = ir::kNoValue;  // what `leader` was before operators with one encoding for all were tied
   std::optional<quant::Range> fixed_range;   // prescribed by the profile
   // For kBias: s_bias = s_input * s_weight when both are set; otherwise the bias has a range of its own.
   ir::ValueId bias_of_input = ir::kNoValue;
@@ -28,6 +30,10 @@ struct TensorPlan {
 struct QuantPlan {
   std::map<ir::ValueId, TensorPlan> tensors;
   std::map<ir::ValueId, std::string> left_float;  // why a float tensor has no entry
+  // What the user asked to be computed in float. Such a node dequantizes its inputs and, where a quantized node reads
+  // its result, quantizes that; `requested_float` are the tensors without a grid because of it.
+  std::set<ir::NodeId> float_nodes;
+  std::set<ir::ValueId> requested_float;
   [[nodiscard]] const TensorPlan* find(ir::ValueId id) const {
     const auto at = tensors.find(id);
     return at == tensors.end() ? nullptr : &at->second;

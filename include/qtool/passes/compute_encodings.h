@@ -7,6 +7,7 @@
 
 #include "qtool/calib/registry.h"
 #include "qtool/model/model_state.h"
+#include "qtool/model/target_profile.h"
 
 namespace qtool::passes {
 
@@ -16,6 +17,17 @@ struct EncodingNotes {
   std::vector<std::string> dead_channels;   // "tensor: k of n channels"
   std::vector<std::string> non_finite;      // tensors with NaN or infinity on calibration data
   std::vector<std::string> bias_overflow;   // weight scale enlarged so that the int32 bias fits
+  std::vector<std::string> bias_clipped;    // int32 biases that do not fit: the guard is off, or the weight is frozen
+  std::vector<std::string> concat;          // what the ranges of Concat inputs led to, one line an operator
+  std::vector<std::string> concat_dead;     // Concat inputs whose values all become zero on the grid of the output
+
+  // What an 8-bit bias costs: its rounding error is added to every output of the channel.
+  struct NarrowBias {
+    std::string name;
+    double sqnr_db = 0.0;              // of the bias values
+    double worst_output_levels = 0.0;  // largest error in levels of the layer's output grid; 0 when it has none
+  };
+  std::vector<NarrowBias> narrow_biases;
 };
 
 // Ranges decided elsewhere, by leader; stronger than the method. `source` goes into the encoding's entry.
@@ -25,13 +37,16 @@ struct ChosenRange {
 };
 using ChosenRanges = std::map<ir::ValueId, ChosenRange>;
 
-// Float activations that calibration must observe for this plan: the leaders without a prescribed range. The leader of a
-// tied group is the output that joins its members, so its range covers theirs.
+// Float activations that calibration must observe for this plan: the leaders without a prescribed range, and the inputs of
+// tied operators, whose ranges decide whether they stay tied.
 [[nodiscard]] std::vector<ir::ValueId> observed_values(const model::ModelState& state);
 
+// `profile` gives the rules for Concat inputs of different ranges and for biases that do not fit int32; without it
+// nothing is untied and the guard is on. Frozen encodings stay.
 [[nodiscard]] EncodingNotes compute_encodings(model::ModelState& state,
                                               const std::map<ir::ValueId, calib::TensorStatistics>& statistics,
                                               const calib::Method& activation_method, const calib::Method& weight_method,
-                                              const calib::MethodOptions& method_options = {}, const ChosenRanges& chosen = {});
+                                              const calib::MethodOptions& method_options = {}, const ChosenRanges& chosen = {},
+                                              const model::TargetProfile* profile = nullptr);
 
 }  // namespace qtool::passes

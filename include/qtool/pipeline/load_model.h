@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct LoadedModel {
   int64_t opset = 0;
   std::vector<std::string> clean_up;      // "fold_batch_norm: 27"
   std::optional<std::string> quantized;   // what the file held: "QDQ (57 QuantizeLinear, ...)"; nullopt for float
+  std::set<std::string> original_tensors; // names before clean-up, which removes some
 };
 
 // Throws Error naming the file; unsupported operators are listed all at once.

@@ -9,6 +9,7 @@
 
 #include "qtool/data/preprocess_request.h"
 #include "qtool/optimize/optimize.h"
+#include "qtool/passes/plan_quantization.h"
 #include "qtool/pipeline/load_model.h"
 #include "qtool/quant/encoding.h"
 #include "qtool/support/reporter.h"
@@ -23,6 +24,12 @@ struct DataOptions {
   int64_t limit = 0;                               // first N samples; 0: all
 };
 
+struct OverrideOptions {
+  std::filesystem::path file;                      // --quantization_overrides: encodings of any kind
+  bool ignore = false;                             // --ignore-encodings
+  bool allow_unknown = false;                      // names the model does not have are warnings
+};
+
 struct QuantizeConfig {
   ModelOptions model;
   DataOptions data;
@@ -35,10 +42,16 @@ struct QuantizeConfig {
   std::string weight_method = "min-max";
   double percentile = 99.99;                       // --percentile_calibration_value
   std::optional<quant::Symmetry> activation_schema, weight_schema;  // --act_quantizer_schema, --param_quantizer_schema
-  std::optional<double> min_range;                 // --min-range, real units
   bool compare_calibration = false;                // tabulate every method
   std::filesystem::path stats;                     // --stats: statistics file instead of data.calib
-  std::vector<std::string> keep_float;             // --float: node or tensor globs, operator types
+  std::vector<std::string> keep_float;             // operators in float; weaker than `precision`
+  std::vector<passes::PrecisionRule> precision;    // --float, --act16, --w4, ...: a later one is stronger
+  passes::BlockRule blocks;                        // --weight_block_size, --lpbq
+  OverrideOptions overrides;
+  std::string min_range;                           // --min-range; empty: that of the profile
+  std::string concat_policy;                       // --concat_policy; empty: that of the profile
+  bool bias_overflow_guard = true;                 // --no-bias-overflow-guard
+  std::string encodings_version = "0.6.1";         // of --emit encodings
   std::vector<std::string> optimizations;          // --optimizations: stages, see optimize/registry.h
   std::string accept = "auto";                     // --accept: auto, always
   std::string relu6 = "auto";                      // --cle-relu6: auto, keep, replace
@@ -68,6 +81,7 @@ struct QuantizeSummary {
   int64_t samples = 0;
   size_t activation_encodings = 0, parameter_encodings = 0;
   double weight_sqnr_db = 0.0;                     // of all weights together
+  std::string from_file;                           // "N of M tensors from file ..."; empty without overrides
   std::vector<MethodOutcome> methods;              // best first; where methods were compared
   std::vector<std::string> skipped_samples;
   std::vector<optimize::StageRow> stages;          // what the optimizations did; empty without any

@@ -29,6 +29,13 @@ struct QuantizationError {
 // Throws Error(kInvalidData) on NaN or infinity.
 [[nodiscard]] std::vector<Range> tensor_ranges(const Tensor& tensor, int channel_axis);
 
+// The same for every grid of a layout, in the order of Encoding::grids.
+[[nodiscard]] std::vector<Range> tensor_ranges(const Tensor& tensor, const GridLayout& layout);
+
+// Number of grids a tensor of that shape has. Throws Error(kInvalidModel) when an axis does not exist or blocks do not
+// divide their axis.
+[[nodiscard]] size_t grid_count(const Shape& shape, const GridLayout& layout);
+
 // Calls fn(element index, channel) over a row-major tensor; channel is 0 when axis < 0.
 template <class Fn>
 void for_each_channel_element(const Shape& shape, int axis, Fn&& fn) {
@@ -44,6 +51,20 @@ void for_each_channel_element(const Shape& shape, int axis, Fn&& fn) {
     for (int64_t c = 0; c < channels; ++c) {
       for (int64_t k = 0; k < inner; ++k, ++i) fn(i, c);
     }
+  }
+}
+
+// Calls fn(element index, grid index) over a row-major tensor.
+template <class Fn>
+void for_each_grid_element(const Shape& shape, const GridLayout& layout, Fn&& fn) {
+  if (!layout.per_block()) return for_each_channel_element(shape, layout.channel_axis, fn);
+  const auto inner = [&](int axis) { return shape.span_count(static_cast<size_t>(axis) + 1, shape.rank()); };
+  const int64_t channels = shape[static_cast<size_t>(layout.channel_axis)], extent = shape[static_cast<size_t>(layout.block_axis)];
+  const int64_t channel_stride = inner(layout.channel_axis), block_stride = inner(layout.block_axis);
+  const int64_t blocks = extent / layout.block_size;
+  for (int64_t i = 0; i < shape.element_count(); ++i) {
+    const int64_t c = i / channel_stride % channels, k = i / block_stride % extent / layout.block_size;
+    fn(i, c * blocks + k);
   }
 }
 

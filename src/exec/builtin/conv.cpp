@@ -244,6 +244,7 @@ std::optional<KernelChoice> integer_conv(const KernelRequest& request, const Geo
   if (g.transposed && g.groups > 1) return std::nullopt;
   const int64_t channel_axis = g.transposed ? 1 : 0;
   if (weight->per_channel() && weight->channel_axis != channel_axis) return std::nullopt;
+  if (weight->per_block()) return std::nullopt;  // the scale changes inside a sum
   const Tensor levels = constant_levels(*request.constant(1), *weight);
   const auto plan = plan_digits(*activation, levels, channel_axis);
   if (!plan) return std::nullopt;

@@ -73,6 +73,7 @@ std::optional<KernelChoice> integer_product(const KernelRequest& request, const 
   const quant::Encoding* weight = request.input_encodings[1];
   if (activation == nullptr || weight == nullptr || operands.b == nullptr) return std::nullopt;
   if (weight->per_channel() && weight->channel_axis != operands.b_channel_axis) return std::nullopt;
+  if (weight->per_block()) return std::nullopt;  // the scale changes inside a sum
   const Tensor levels = constant_levels(*operands.b, *weight);
   const auto plan = plan_digits(*activation, levels, operands.b_channel_axis);
   if (!plan) return std::nullopt;

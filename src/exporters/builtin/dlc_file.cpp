@@ -20,7 +20,13 @@ void register_dlc_file(Registry& registry) {
                                               {"profile", profile.name}};
                   Bytes content = container::write_dlc(build_dlc(request.state, options, &report));
                   for (const std::string& note : report.notes) request.reporter.debug(note);
-                  return {{request.model_name + ".dlc", std::move(content)}};
+                  std::map<std::string, size_t> counts = {{"operators", report.ops}, {"encodings", report.encodings}, {"inserted_conversions", report.convert_ops}};
+                  for (const auto& [type, number] : report.ops_of_type) counts["operators_" + type] = number;
+                  if (report.convert_ops > 0) {
+                    request.reporter.info(format("dlc: {} operators between bit widths and float inserted ({} Convert, {} Quantize, {} Dequantize)",
+                                                 report.convert_ops, report.ops_of_type["Convert"], report.ops_of_type["Quantize"], report.ops_of_type["Dequantize"]));
+                  }
+                  return {{request.model_name + ".dlc", std::move(content), std::move(counts)}};
                 }});
 }
 

@@ -28,7 +28,7 @@ std::string hint_for(const ir::Node& node) {
 // Lowers the nodes one after another; what cannot be lowered is collected, and what depends on it skipped.
 class GraphLowering {
  public:
-  explicit GraphLowering(LoweringContext& context) : context_(context) {}
+  GraphLowering(LoweringContext& context, const std::set<ir::NodeId>& float_nodes) : context_(context), float_nodes_(float_nodes) {}
 
   void run() {
     for (const ir::NodeId id : context_.graph().topological_order()) lower(context_.graph().node(id));
@@ -53,7 +53,8 @@ class GraphLowering {
       return;
     }
     try {
-      NodeLowering n(context_, node, lowering->float_only != nullptr && lowering->float_only(node));
+      const bool float_only = float_nodes_.contains(node.id) || (lowering->float_only != nullptr && lowering->float_only(node));
+      NodeLowering n(context_, node, float_only);
       lowering->lower(n);
     } catch (Error& error) {
       if (error.code() != ErrorCode::kUnsupported) {
@@ -65,6 +66,7 @@ class GraphLowering {
   }
 
   LoweringContext& context_;
+  const std::set<ir::NodeId>& float_nodes_;
   std::vector<std::string> problems_;
 };
 
@@ -93,6 +95,9 @@ void note_float_islands(const ir::Graph& graph, const model::EncodingTable& enco
 
 void count(const container::DlcGraph& graph, DlcExportReport& report) {
   report.ops = graph.ops.size();
+  for (const char* type : {"Convert", "Quantize", "Dequantize", "Cast"}) {
+    report.ops_of_type[type] = static_cast<size_t>(std::ranges::count(graph.ops, type, &container::DlcOp::type));
+  }
   for (const container::DlcTensor& tensor : graph.tensors) {
     report.static_bytes += tensor.data.size();
     report.encodings += tensor.encoding.entries.empty() ? 0 : 1;
@@ -111,7 +116,7 @@ container::DlcFile build_dlc(const model::ModelState& state, const DlcExportOpti
   GraphWriter writer(options.model_name);
   LoweringContext context(state.graph, encodings, options, writer, result.notes);
   context.add_inputs();
-  GraphLowering(context).run();
+  GraphLowering(context, state.plan.float_nodes).run();
   const std::vector<std::string> outputs = context.finish_outputs();
   result.convert_ops = writer.convert_op_count();
 

@@ -103,8 +103,9 @@ std::optional<quant::Encoding> implied_encoding(const Graph& graph, const Node& 
 }
 
 // The encoding of the tensor between an op and the function fused into it.
-void settle_inner_tensor(const Graph& graph, const Node& node, EncodingTable& table, std::vector<std::string>& notes) {
-  if (node.inputs.empty() || node.inputs[0] == ir::kNoValue) return;
+void settle_inner_tensor(const model::ModelState& state, const Node& node, EncodingTable& table, std::vector<std::string>& notes) {
+  if (node.inputs.empty() || node.inputs[0] == ir::kNoValue || state.plan.requested_float.contains(node.inputs[0])) return;
+  const Graph& graph = state.graph;
   const ValueId inner = node.inputs[0];
   const Node* before = producer(graph, inner);
   const quant::Encoding* result = model::find_encoding(table, node.outputs[0]);
@@ -127,7 +128,7 @@ EncodingTable effective_encodings(const model::ModelState& state, std::vector<st
   EncodingTable table = state.encodings;
   const std::vector<ir::NodeId> order = state.graph.topological_order();
   for (const ir::NodeId id : order) end_at_upper_bound(state.graph, state.graph.node(id), table, notes);
-  for (const ir::NodeId id : order) settle_inner_tensor(state.graph, state.graph.node(id), table, notes);
+  for (const ir::NodeId id : order) settle_inner_tensor(state, state.graph.node(id), table, notes);
   for (const ir::NodeId id : order) follow_moved_data(state, state.graph.node(id), table);
   return table;
 }

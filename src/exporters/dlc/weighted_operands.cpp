@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "qtool/quant/quantize.h"
+#include "qtool/support/error.h"
 #include "qtool/support/format.h"
 
 namespace qtool::exporters::dlc {
@@ -59,13 +60,33 @@ std::string write_quantized_bias(NodeLowering& n, const std::string& input, cons
   return n.writer().add_static(std::move(tensor));
 }
 
+struct StoredWeight {
+  Tensor values;
+  quant::Encoding encoding;
+};
+
+// Low-power blocks are what they decompress to, a level times an integer block scale: per-channel codes of more bits, with
+// nothing lost. Blocks with float scales have no such form.
+StoredWeight stored_weight(const Tensor& weight, const quant::Encoding& encoding, const std::string& name) {
+  if (!encoding.per_block()) return {weight, encoding};
+  if (!encoding.low_power) {
+    throw Error(ErrorCode::kUnsupported, "this container version has no per-block scales; use LPBQ (--lpbq), or leave the container out with "
+                                         "--emit encodings")
+        .with("tensor", name);
+  }
+  quant::Encoding decompressed{.bits = encoding.low_power->decompressed_bits, .is_symmetric = true, .channel_axis = encoding.channel_axis};
+  const int64_t offset = -(int64_t{1} << (decompressed.bits - 1));
+  for (const double scale : encoding.low_power->channel_scale) decompressed.grids.push_back({scale, offset});
+  return {quant::fake_quantize(weight, encoding), std::move(decompressed)};
+}
+
 std::vector<std::string> write_fixed(NodeLowering& n, const std::string& input, const WeightedOperands& operands) {
   const ir::ValueId value = n.input(operands.weight_slot);
-  const quant::Encoding& encoding = *n.context().encoding(value);
-  const TensorForm form = weight_form(encoding, operands.weight_axis);
-  const std::string weight = n.writer().add_static(quantized_static(
-      n.context().graph().value(value).name, *n.constant(operands.weight_slot), operands.weight_layout, encoding, form));
-  return {weight, write_quantized_bias(n, input, encoding, operands)};
+  const std::string& name = n.context().graph().value(value).name;
+  const StoredWeight stored = stored_weight(*n.constant(operands.weight_slot), *n.context().encoding(value), name);
+  const TensorForm form = weight_form(stored.encoding, operands.weight_axis);
+  const std::string weight = n.writer().add_static(quantized_static(name, stored.values, operands.weight_layout, stored.encoding, form));
+  return {weight, write_quantized_bias(n, input, stored.encoding, operands)};
 }
 
 // A float island: weights that have an encoding keep the values that the simulation saw.

@@ -248,7 +248,8 @@ TEST(ReadEncodings, MalformedFilesAreRefusedAsData) {
   (void)refusal("[]");
   (void)refusal("{}");
   (void)refusal(R"({"activation_encodings": {}})");
-  EXPECT_CONTAINS(refusal(R"({"activation_encodings": [], "param_encodings": []})"), "0.6.1");
+  EXPECT_CONTAINS(refusal(R"({"activation_encodings": [], "param_encodings": []})"), "not a single");
+  EXPECT_CONTAINS(refusal(R"({"activation_encodings": {}, "param_encodings": []})"), "0.6.1");
   (void)refusal(file(R"("x": {})"));
   (void)refusal(file(R"("x": [])"));
   (void)refusal(file(R"("x": [3])"));
