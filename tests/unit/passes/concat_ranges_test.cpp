@@ -51,7 +51,7 @@ Head head(const model::TargetProfile& wanted, double largest_score = 1.0, bool r
   statistics[h.scores] = seen(0, largest_score);
   statistics[h.joined] = seen(0, 640);
   const calib::Method& method = calib::builtin_registry().at("min-max");
-  h.notes = compute_encodings(h.state, statistics, method, method, {}, &wanted);
+  h.notes = compute_encodings(h.state, statistics, method, method, {}, {}, &wanted);
   return h;
 }
 
@@ -117,7 +117,7 @@ TEST(ConcatRanges, ASingleInputAndAnEmptyOneAreNothingToAnalyse) {
   std::map<ir::ValueId, TensorStatistics> statistics;
   for (const ir::ValueId id : observed_values(state)) statistics[id] = seen(-1, 1);
   const calib::Method& method = calib::builtin_registry().at("min-max");
-  const EncodingNotes notes = compute_encodings(state, statistics, method, method, {}, &wanted);
+  const EncodingNotes notes = compute_encodings(state, statistics, method, method, {}, {}, &wanted);
   EXPECT_THAT(notes.concat, IsEmpty());
   EXPECT_TRUE(state.encodings.contains(state.graph.find_value("scalar")));
 }
@@ -147,7 +147,7 @@ Shared shared_weight(bool guard, double second_bias) {
   std::map<ir::ValueId, TensorStatistics> statistics;
   for (const ir::ValueId id : observed_values(s.state)) statistics[id] = seen(-1, 1);
   const calib::Method& method = calib::builtin_registry().at("min-max");
-  s.notes = compute_encodings(s.state, statistics, method, method, {}, &wanted);
+  s.notes = compute_encodings(s.state, statistics, method, method, {}, {}, &wanted);
   return s;
 }
 
@@ -178,7 +178,7 @@ TEST(NarrowBias, ItsCostIsPredictedInLevelsOfTheOutput) {
   std::map<ir::ValueId, TensorStatistics> statistics;
   for (const ir::ValueId id : observed_values(state)) statistics[id] = seen(0, 25.5);
   const calib::Method& method = calib::builtin_registry().at("min-max");
-  const EncodingNotes notes = compute_encodings(state, statistics, method, method, {}, &wanted);
+  const EncodingNotes notes = compute_encodings(state, statistics, method, method, {}, {}, &wanted);
   ASSERT_THAT(notes.narrow_biases, SizeIs(1));
   EXPECT_NEAR(5.0, notes.narrow_biases[0].worst_output_levels, 1e-3);  // 0.5 on a grid of 1, output steps of 0.1
 }
