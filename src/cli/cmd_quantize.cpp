@@ -25,6 +25,7 @@ void print_text(const QuantizeConfig& config, const pipeline::QuantizeSummary& s
   std::printf("%s", format("calibrated on {} samples: {} activation and {} parameter encodings, weights at {:.1f} dB\n", s.samples,
                            s.activation_encodings, s.parameter_encodings, s.weight_sqnr_db).c_str());
   for (const std::string& name : s.files) std::printf("wrote %s\n", (config.output / name).string().c_str());
+  if (!config.html.empty()) std::printf("wrote %s\n", config.html.string().c_str());
   std::printf("%s", format("{:.2f} s (load {:.2f}, calibrate {:.2f}, export {:.2f}), peak memory {:.0f} MB\n", s.seconds.at("total"),
                            s.seconds.at("load"), s.seconds.at("calibrate"), s.seconds.at("export"), peak_memory_mb()).c_str());
 }
@@ -41,8 +42,9 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   auto options = std::make_shared<Options>();
   Options& o = *options;
   QuantizeConfig& c = o.config;
+  c.output.clear();
   app.add_option("model", c.model.path, "FP32 ONNX model")->required();
-  app.add_option("-o,--output", c.output, "output folder")->required();
+  app.add_option("-o,--output", c.output, "output folder; not needed with --html");
   add_input_shape(app, c.model.input_shapes);
   app.add_option("--calib,--input_list", c.data.calib, "folder of images, list file, .npy/.npz/.raw tensors")->required()->group("Data");
   app.add_option("--preprocess", c.data.preprocess_file, "JSON file that declares the preprocessing")->group("Preprocessing");
@@ -60,6 +62,7 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   app.add_option("--param_quantizer_calibration,--param_quantizer", c.weight_method, "calibration method of weights")->group(group);
   app.add_option("--percentile_calibration_value", c.percentile, "share kept by the percentile method, 90 to 100 (99.99)")->group(group);
   app.add_option("--float", c.keep_float, "leave operators in float: glob on node or tensor names, or operator type (repeatable)")->group(group)->allow_extra_args(false);
+  app.add_option("--html", c.html, "report as one HTML file: ranges, histograms, worst layers, sample images")->group("Output");
   app.add_option("--emit", o.emit, "comma list of encodings, dlc")->group("Output");
   app.add_option("--timings", o.timings, "write wall times of the stages to this JSON file")->group("Output");
   app.footer(

@@ -16,6 +16,7 @@
 #include "qtool/support/error.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"
+#include "quantize_page.h"
 #include "report.h"
 
 namespace qtool::pipeline {
@@ -101,6 +102,7 @@ void QuantizeConfig::validate() const {
   }
   for (const std::string& name : emit) (void)exporters::builtin_registry().at(name);
   if (!(percentile >= 90.0 && percentile <= 100.0)) problems.push_back(format("--percentile_calibration_value {}: use 90 to 100", percentile));
+  if (output.empty() && html.empty()) problems.push_back("nothing to write: give --output FOLDER, --html FILE or both");
   if (threads < 1) problems.push_back("--threads: at least 1");
   if (!problems.empty()) throw Error(ErrorCode::kUsage, format("{}", join(problems, "; ")));
 }
@@ -115,13 +117,17 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   LoadedModel model = load_model(config.model, reporter);
   refuse_quantized_model(model, config.model.path);
   const CalibrationData data = open_calibration_data(config.data, model.state.graph, config.threads, reporter);
-  OutputSet outputs(config.output);  // an output folder that cannot be written fails before the long work
+  // A place that cannot be written fails before the long work.
+  std::optional<OutputSet> outputs, page;
+  if (!config.output.empty()) outputs.emplace(config.output);
+  if (!config.html.empty()) page.emplace(config.html.has_parent_path() ? config.html.parent_path() : std::filesystem::path("."));
   clock.mark("load");
 
   passes::plan_quantization(model.state, profile, ops::builtin_registry(), {.keep_float = config.keep_float});
+  const ChannelRanges weights_before = page ? weight_channel_ranges(model.state) : ChannelRanges();
   const calib::CalibrationResult calibration =
       calib::calibrate(model.state.graph, passes::observed_values(model.state), *data.source,
-                       {.threads = config.threads, .histograms = activation_method.needs_histogram}, reporter);
+                       {.threads = config.threads, .histograms = activation_method.needs_histogram || page.has_value()}, reporter);
   clock.mark("calibrate");
 
   const passes::EncodingNotes notes = passes::compute_encodings(model.state, calibration.statistics, activation_method, weight_method, {.percentile = config.percentile});
@@ -144,20 +150,22 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   const std::string stem = config.model.path.stem().string();
   std::vector<std::pair<std::string, size_t>> files;
   const auto emit = [&](const std::string& name, std::span<const std::byte> bytes) {
-    outputs.add(name, bytes);
+    outputs->add(name, bytes);
     files.emplace_back(name, bytes.size());
     summary.files.push_back(name);
   };
   const exporters::ExportRequest request{model.state, profile, stem, tool_version(), reporter};
-  for (const std::string& name : config.emit) {
+  for (const std::string& name : outputs ? config.emit : std::vector<std::string>()) {
     for (const exporters::OutputFile& file : exporters::builtin_registry().at(name).write(request)) emit(file.name, file.content);
   }
   clock.mark("export");
   summary.weight_sqnr_db = total_weight_sqnr(model.state);
-  const std::string report = write_report({config, model, profile, data, calibration, notes, warnings, advice,
-                                          summary.weight_sqnr_db, files});
-  emit("report.json", std::as_bytes(std::span(report)));
-  outputs.commit();
+  const ReportInputs report_inputs{config, model, profile, data, calibration, notes, warnings, advice, summary.weight_sqnr_db, files};
+  const std::string report = write_report(report_inputs);
+  if (outputs) emit("report.json", std::as_bytes(std::span(report)));
+  if (page) page->add(config.html.filename().string(), quantize_page({report_inputs, report, weights_before}, reporter));
+  if (outputs) outputs->commit();
+  if (page) page->commit();
   clock.mark("write");
 
   summary.preprocessing = data.preprocessing_line;

@@ -17,11 +17,13 @@ const show = {
     if (!known(value)) return "\u2013";
     return value === 0 ? "0" : value < 0.01 ? "< 0.01" : value.toFixed(value < 1 ? 2 : 1);
   },
+  // A percentage on a logarithmic axis: 10, 1, 0.1 ... 1e-5.
+  share: (value) => (value >= 0.001 ? String(Number(value.toPrecision(1))) : value.toExponential(0)),
   size(bytes) {
     if (!known(bytes)) return "\u2013";
     if (bytes < 1e3) return bytes + " B";
     return bytes < 1e6 ? (bytes / 1e3).toFixed(1) + " kB" : (bytes / 1e6).toFixed(2) + " MB";
   },
   range: (pair) => (pair && known(pair[0]) && known(pair[1]) ? show.real(pair[0]) + " \u2026 " + show.real(pair[1]) : "\u2013"),
-  count: (value, noun) => value + " " + noun + (value === 1 ? "" : "s"),
+  count: (value, noun, plural = noun + "s") => value + " " + (value === 1 ? noun : plural),
 };

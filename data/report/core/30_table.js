@@ -93,6 +93,11 @@ function dataTable(columns, options) {
     element: h("div", {class: "panel " + (options.class || "")}, searchable ? h("div", {class: "table-tools"}, field, options.extra, count) : null,
                h("div", {class: "scroll"}, table), more),
     select, step, field,
-    filter(replacement) { rows.splice(0, rows.length, ...replacement); draw(); },
+    // Other rows, and with `text` another search.
+    filter(replacement, text) {
+      rows.splice(0, rows.length, ...replacement);
+      if (text !== undefined) { state.text = text; field.value = text; }
+      draw();
+    },
   };
 }

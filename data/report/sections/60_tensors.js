@@ -1,4 +1,12 @@
 
+// Shows a tensor by name in the explorer; set when the section is drawn.
+let showTensor = null;
+const tensorNames = new Set((report.tensors || []).map((tensor) => tensor.name));
+function nameLink(name) {
+  if (!tensorNames.has(name)) return name;
+  return h("button", {type: "button", title: "Show its values", click: () => showTensor(name)}, name);
+}
+
 section({
   id: "tensors", title: "Tensors and ranges", order: 60, part: "tensors",
   intro: "Every tensor with its grid. Choose a row to see how the values lie in the range.",
@@ -18,8 +26,14 @@ section({
       {key: "sqnr_db", title: "SQNR, dB", number: true, optional: true, format: show.db},
       {key: "clipped", title: "Clipped, %", number: true, optional: true, format: show.percent},
     ], {rows: [...tensors], label: "Search tensors (/)", class: "list", select, extra: choice});
-    const first = tensors.find((tensor) => tensor.histogram) || tensors[0];
-    table.select(first);
+    showTensor = (name) => {
+      choice.value = "all";
+      table.filter(tensors, "");
+      table.select(tensors.find((tensor) => tensor.name === name), true);
+      detail.scrollIntoView({block: "nearest"});
+    };
+    const worst = (report.worst_layers || []).map((layer) => tensors.find((tensor) => tensor.name === layer.name)).find((tensor) => tensor && tensor.histogram);
+    table.select(worst || tensors.find((tensor) => tensor.histogram) || tensors[0]);
     return h("div", {class: "explorer"}, table.element, detail);
   },
 });
@@ -60,7 +74,7 @@ function histogramPlot(tensor) {
         scales: {
           x: {type: "linear", min: Math.min(lo, grid.min ?? lo), max: Math.max(lo + counts.length * width, grid.max ?? lo), ticks: {maxTicksLimit: 7}, title: {text: "value"}},
           y: {type: logarithmic ? "logarithmic" : "linear", min: logarithmic ? least : 0, title: {text: "share of values, %"},
-              ticks: {maxTicksLimit: 5, callback: (value) => (logarithmic && Math.abs(Math.log10(value) % 1) > 1e-6 ? "" : show.real(value))}},
+              ticks: {maxTicksLimit: 5, callback: (value) => (logarithmic && Math.abs(Math.log10(value) % 1) > 1e-6 ? "" : show.share(value))}},
         },
         plugins: {tooltip: {displayColors: false, callbacks: {
           title: (items) => show.real(items[0].parsed.x) + " \u2026 " + show.real(items[0].parsed.x + width),

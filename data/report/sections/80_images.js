@@ -51,7 +51,7 @@ function imagePanel(image, threshold) {
 }
 
 function caption(view, reference, boxes, index) {
-  if (index === 0) return show.count(boxes.length, "box").replace("boxs", "boxes");
+  if (index === 0) return show.count(boxes.length, "box", "boxes");
   const marks = matchBoxes(boxes, reference);
   const count = (mark) => marks.filter((one) => one.mark === mark).length;
   return [count("same") + " of " + reference.length, count("extra") ? count("extra") + " extra" : null, count("missing") ? count("missing") + " missing" : null].filter(Boolean).join(", ");

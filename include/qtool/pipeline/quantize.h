@@ -24,7 +24,8 @@ struct DataOptions {
 struct QuantizeConfig {
   ModelOptions model;
   DataOptions data;
-  std::filesystem::path output = ".";
+  std::filesystem::path output = ".";              // empty: only the page is written
+  std::filesystem::path html;                      // report as a self-contained page; empty: none
   std::string profile = "dsp";
   std::optional<int> bias_bitwidth, act_bitwidth, weights_bitwidth;
   bool per_channel = false;                        // --use_per_channel_quantization
@@ -51,7 +52,7 @@ struct QuantizeSummary {
   std::map<std::string, double> seconds;           // by stage, and "total"
 };
 
-// Writes `<model>.encodings.json`, `<model>.dlc` and `report.json` into config.output, all or nothing.
+// Writes `<model>.encodings.json`, `<model>.dlc` and `report.json` into config.output, and the page, all or nothing.
 [[nodiscard]] QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter);
 
 [[nodiscard]] std::string tool_version();
