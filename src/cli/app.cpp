@@ -145,6 +145,7 @@ int main(int argc, char** argv) {
   add("convert", "ONNX -> unquantized DLC in FP32 or FP16", add_convert);
   add("run", "one forward pass over given tensors, float or simulated", add_run);
   add("inspect", "what is in an ONNX, encodings JSON or DLC file", add_inspect);
+  add("recipe", "show, validate and list recipes", add_recipe);
   add("list", "operators, calibration methods, exporters, profiles, presets", add_list);
   // Needed before parsing has succeeded.
   const UsageReporter usage_error{std::find(argv, argv + argc, std::string_view("--log-json")) != argv + argc};

@@ -78,6 +78,7 @@ class Plan {
   size_t arena_bytes = 0;
   size_t scratch_bytes = 0;
   int intra_threads = 1;
+  bool keep_values = false;
 };
 
 }  // namespace qtool::exec

@@ -53,6 +53,7 @@ class Planner {
     count_uses();
     if (!options_.reference_only) {
       homes_ = find_concat_homes(graph_, block_, [this](ValueId part, ValueId joined) {
+        if (options_.keep_values && altered(joined)) return false;
         return encoding(joined) == nullptr || same_grid(part, joined);
       });
     }
@@ -94,6 +95,8 @@ class Planner {
 
   bool typed(ValueId id) const { return graph_.value(id).type.has_value(); }
   bool watched(ValueId id) const { return observed_.contains(id) || encoding(id) != nullptr; }
+
+  bool altered(ValueId id) const { return encoding(id) != nullptr || (options_.keep_values && observed_.contains(id)); }
 
   bool same_grid(ValueId a, ValueId b) const {
     const quant::Encoding* left = encoding(a);
@@ -184,7 +187,7 @@ class Planner {
       const ir::Value& value = graph_.value(id);
       PlanInput input{.type = graph_.type_of(id), .name = value.name};
       plan_.input_types.push_back(input.type);
-      input.copied = encoding(id) != nullptr;
+      input.copied = options_.keep_values || encoding(id) != nullptr;
       input.buffer = input.copied ? new_arena_buffer(input.type, {})
                                   : new_buffer({.kind = Buffer::Kind::kFeed, .bytes = 0, .feed = i});
       if (input.copied) plan_.buffers[input.buffer].first_step = 0;
@@ -223,9 +226,9 @@ class Planner {
     plan_reference(node);
   }
 
-  // Sigmoid followed by x * sigmoid(x), unless simulation wants the gate on a grid before it is multiplied.
+  // Sigmoid followed by x * sigmoid(x), unless the gate is to be altered before it is multiplied.
   bool try_silu(const Node& node) {
-    if (node.op_type != "Sigmoid" || encoding(node.outputs[0]) != nullptr) return false;
+    if (node.op_type != "Sigmoid" || altered(node.outputs[0])) return false;
     const Node* mul = find_silu_product(graph_, node);
     if (mul == nullptr || consumed_.contains(mul->id)) return false;
     Node fused = node;
@@ -316,7 +319,7 @@ class Planner {
   }
 
   bool can_take_place(const KernelChoice& choice, const Node& node, const Step& step) const {
-    if (choice.in_place_input < 0) return false;
+    if (choice.in_place_input < 0 || options_.keep_values) return false;
     const auto slot = static_cast<size_t>(choice.in_place_input);
     const int buffer = step.in[slot];
     if (buffer == kNoBuffer || remaining_uses_[index(node.inputs[slot])] > 0) return false;
@@ -355,13 +358,16 @@ class Planner {
       const TensorType& type = graph_.type_of(id);
       const size_t element = dtype_size_bytes(type.dtype);
       const size_t bytes = static_cast<size_t>(physical_count(type.shape, layout)) * element;
-      const int place = new_view(step.in[view.input], view.offset * static_cast<int64_t>(element), bytes);
-      if (same_grid(source, id)) return place;
-      // Another grid: the view is copied first, then quantized in place.
+      const int64_t offset = view.offset * static_cast<int64_t>(element);
+      const bool altered_alone = options_.keep_values && altered(id);
+      if (same_grid(source, id) && !altered_alone) return new_view(step.in[view.input], offset, bytes);
+      // Another grid: copied first, then quantized in place.
       const int own = new_arena_buffer(type, layout);
       Step copy{.label = node.name + " (requantize)"};
-      copy.kernel = make_kernel([bytes](const KernelArgs& args) { std::memcpy(args.out[0], args.in[0], bytes); });
-      copy.in = {place};
+      copy.kernel = make_kernel([offset, bytes](const KernelArgs& args) {
+        std::memcpy(args.out[0], static_cast<const std::byte*>(args.in[0]) + offset, bytes);
+      });
+      copy.in = {step.in[view.input]};
       copy.out = {own};
       plan_.steps.push_back(std::move(copy));
       return own;
@@ -443,7 +449,7 @@ class Planner {
     for (int i = 0; i < static_cast<int>(plan_.buffers.size()); ++i) {
       const Buffer& buffer = plan_.buffers[i];
       if (buffer.kind != Buffer::Kind::kArena || buffer.root != kNoBuffer || buffer.first_step < 0) continue;
-      intervals.push_back({buffer.bytes, buffer.first_step, buffer.last_step});
+      intervals.push_back(options_.keep_values ? Interval{buffer.bytes, 0, end} : Interval{buffer.bytes, buffer.first_step, buffer.last_step});
       owners.push_back(i);
     }
     plan_.arena_bytes = pack_intervals(intervals);
@@ -476,7 +482,7 @@ bool KernelRequest::all_float() const {
   return true;
 }
 
-Plan::Plan(const ir::Graph& source, const ExecOptions& options) : graph(source), intra_threads(options.intra_threads) {
+Plan::Plan(const ir::Graph& source, const ExecOptions& options) : graph(source), intra_threads(options.intra_threads), keep_values(options.keep_values) {
   const ThreadScope threads(options.intra_threads);  // oneDNN captures the count when primitives are made
   Planner(*this, options).build();
 }

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "qtool/exec/executor.h"
 #include "report.h"
 #include "report_document.h"
 
@@ -12,7 +13,11 @@ struct QuantizePageInputs {
   const ReportInputs& report;
   const std::string& report_json;             // as written; the page repeats what a rerun needs
   const ChannelRanges& weights_before;        // as loaded
+  const exec::Executor& reference;            // the float model as loaded
 };
+
+// "stages": the table of the optimizations, without times, so that equal runs give equal pages.
+[[nodiscard]] nlohmann::json stages_part(const std::vector<optimize::StageRow>& rows);
 
 [[nodiscard]] std::string quantize_page(const QuantizePageInputs& inputs, Reporter& reporter);
 

@@ -193,12 +193,11 @@ Json card(const std::string& label, const std::string& value, const std::string&
 
 Json tensors_part(const model::ModelState& state, const Statistics& statistics) { return TensorList(state, statistics).build(); }
 
-ChannelRanges weight_channel_ranges(const model::ModelState& state) {
+ChannelRanges weight_channel_ranges(const ir::Graph& graph) {
   ChannelRanges ranges;
-  for (const auto& [id, plan] : state.plan.tensors) {
-    if (plan.role != model::TensorRole::kWeight) continue;
-    const auto axis = weight_channel_axis(state.graph, id);
-    if (axis) ranges[state.graph.value(id).name] = quant::tensor_ranges(*state.graph.constant(id), *axis);
+  for (const ir::ValueId id : graph.value_ids()) {
+    const auto axis = weight_channel_axis(graph, id);
+    if (axis) ranges[graph.value(id).name] = quant::tensor_ranges(*graph.constant(id), *axis);
   }
   return ranges;
 }

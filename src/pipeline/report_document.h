@@ -31,7 +31,7 @@ using Statistics = std::map<ir::ValueId, calib::TensorStatistics>;
 
 // Range of each output channel of every weight, by name of the weight.
 using ChannelRanges = std::map<std::string, std::vector<quant::Range>>;
-[[nodiscard]] ChannelRanges weight_channel_ranges(const model::ModelState& state);
+[[nodiscard]] ChannelRanges weight_channel_ranges(const ir::Graph& graph);
 
 // "equalization": weights whose channel ranges differ from `before`, those that changed most first, at most `limit`.
 [[nodiscard]] nlohmann::json equalization_part(const ChannelRanges& before, const ChannelRanges& after, size_t limit = 40);

@@ -12,6 +12,7 @@
 #include "qtool/eval/coco_map.h"
 #include "qtool/eval/labels.h"
 #include "qtool/eval/nms.h"
+#include "qtool/eval/segmentation.h"
 #include "qtool/exec/executor.h"
 #include "qtool/ir/graph.h"
 #include "qtool/support/reporter.h"
@@ -49,6 +50,7 @@ struct EvaluationResult {
   std::vector<CategoryPrecision> categories;  // detection
   std::string decoder;                        // detection: the one that was used
   std::vector<double> class_iou;              // segmentation; -1: class does not occur
+  std::vector<std::vector<PixelCount>> pixel_counts;  // segmentation: of each image, in label order
 
   // Throws Error(kInternal) for an unknown name.
   [[nodiscard]] double metric(std::string_view name) const;

@@ -21,6 +21,9 @@ struct ExecOptions {
   // Simulation: values with an encoding are put on their grid, constants included; convolutions and matrix products of
   // two such operands are computed on integer levels and are exact.
   const model::EncodingTable* encodings = nullptr;
+  // Every value keeps memory of its own until the end, so that a SuffixSession can resume anywhere; observed values are
+  // then never views of others. Costs memory, not time.
+  bool keep_values = false;
   // Plain reference kernels only, for tests.
   bool reference_only = false;
 };
@@ -63,6 +66,7 @@ class Executor {
   [[nodiscard]] const std::vector<TensorType>& input_types() const;
 
  private:
+  friend class SuffixSession;
   std::shared_ptr<const Plan> plan_;
 };
 
