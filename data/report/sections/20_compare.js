@@ -38,7 +38,7 @@ function dropChart(compare, rows) {
     ]},
     options: {
       indexAxis: "y",
-      scales: {x: {title: {text: "drop of " + compare.metric.name + " against " + (compare.reference || "FP32")}}, y: {grid: {display: false}, stacked: true}},
+      scales: {x: {min: Math.min(0, 1.1 * Math.min(...ends.flat())), title: {text: "drop of " + compare.metric.name + " against " + (compare.reference || "FP32")}}, y: {grid: {display: false}, stacked: true}},
       plugins: {tooltip: {callbacks: {label: (item) => (item.datasetIndex === 0 ? "drop " + show.fixed(2)(rows[item.dataIndex].drop)
         : "interval " + ends[item.dataIndex].map(show.fixed(2)).join(" \u2026 "))}}},
     },

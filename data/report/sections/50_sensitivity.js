@@ -4,12 +4,11 @@ section({
   intro: (sensitivity) => sensitivity.measure,
   render(sensitivity) {
     const layers = sensitivity.layers;
-    const blocks = (value) => (value ? Object.entries(value).map(([name, db]) => h("span", {class: "sub"}, name + " " + (known(db) ? show.db(db) + " dB" : db === null ? "exact" : "\u2013"))) : null);
     const table = dataTable([
       {key: "name", title: "Layer", wide: true, search: (row) => row.name + " " + (row.op || "") + " " + (row.cause || ""),
        cell: (row) => [h("span", {class: "name"}, row.name), row.op ? h("span", {class: "sub"}, row.op) : null]},
-      {key: "on_loss", title: "Alone, %", help: "output noise when only this layer is quantized", number: true, optional: true,
-       cell: (row) => [show.percent(row.on_loss), blocks(row.on_blocks)]},
+      {key: "on_loss", title: "Alone, %", help: "output noise when only this layer is quantized", number: true, optional: true, format: show.percent},
+      ...blockColumns(layers, "on_blocks"),
       {key: "on_metric", title: (sensitivity.metric || "Metric") + " alone", number: true, optional: true, format: show.fixed(2)},
       {key: "off_gain_db", title: "Gain in float, dB", help: "what leaving this layer in float gains when all else is quantized", number: true, optional: true, format: show.signed(2)},
       {key: "off_metric", title: (sensitivity.metric || "Metric") + " without", number: true, optional: true, format: show.fixed(2)},
@@ -19,13 +18,22 @@ section({
   },
 });
 
+// One column of SQNR for each output block; null stands for no noise at all.
+function blockColumns(rows, part) {
+  const names = [...new Set(rows.flatMap((row) => Object.keys(row[part] || {})))];
+  const value = (row, name) => (row[part] || {})[name];
+  return names.map((name) => ({
+    key: part + " " + name, title: name + ", dB", number: true,
+    sort: (row) => (value(row, name) === null ? Infinity : value(row, name)),
+    cell: (row) => (value(row, name) === null ? "exact" : show.db(value(row, name)))}));
+}
+
 function totals(sensitivity) {
   if (!sensitivity.totals || sensitivity.totals.length === 0) return null;
-  const names = [...new Set(sensitivity.totals.flatMap((row) => Object.keys(row.blocks || {})))];
   return dataTable([
     {key: "name", title: "Quantized"},
     {key: "loss", title: "Output noise, %", number: true, optional: true, format: show.percent},
-    ...names.map((name) => ({key: "block " + name, title: name + ", dB", number: true, sort: (row) => (row.blocks || {})[name], cell: (row) => show.db((row.blocks || {})[name])})),
+    ...blockColumns(sensitivity.totals, "blocks"),
     {key: "metric", title: sensitivity.metric || "Metric", number: true, optional: true, format: show.fixed(2)},
   ], {rows: [...sensitivity.totals]}).element;
 }

@@ -1,7 +1,7 @@
 
 section({
-  id: "equalization", title: "Channel ranges before and after equalization", order: 70, part: "equalization",
-  intro: "Weights whose channels were rescaled. One grid for a tensor serves its widest channel; narrow ones are left with few levels.",
+  id: "equalization", title: "Equalization", order: 70, part: "equalization",
+  intro: "Channel ranges of the weights before and after channels were rescaled. One grid for a tensor serves its widest channel; narrow ones are left with few levels.",
   render(layers) {
     const widest = ({min, max}) => min.map((lo, i) => Math.max(Math.abs(lo), Math.abs(max[i])));
     const median = (values) => { const sorted = values.filter((value) => value > 0).sort((a, b) => a - b); return sorted.length ? sorted[sorted.length >> 1] : NaN; };
