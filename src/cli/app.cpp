@@ -142,6 +142,7 @@ int main(int argc, char** argv) {
   app.allow_extras();
   add("quantize", "model + calibration images -> encodings JSON, quantized DLC, report", add_quantize);
   add("evaluate", "metric on labelled images, float or simulated", add_evaluate);
+  add("analyze", "which layers lose accuracy when quantized, and why", add_analyze);
   add("convert", "ONNX -> unquantized DLC in FP32 or FP16", add_convert);
   add("run", "one forward pass over given tensors, float or simulated", add_run);
   add("inspect", "what is in an ONNX, encodings JSON or DLC file", add_inspect);

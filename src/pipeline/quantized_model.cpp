@@ -104,7 +104,7 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
       },
       .calibrate = [&](const model::ModelState& target, const data::SampleSource& source) {
         return calib::calibrate(target.graph, passes::observed_values(target), source,
-                                {.threads = config.threads, .histograms = activation_method.needs_histogram || !config.html.empty()}, reporter);
+                                {.threads = config.threads, .histograms = activation_method.needs_histogram || config.histograms || !config.html.empty()}, reporter);
       },
       .encode = [&](model::ModelState& target, const calib::CalibrationResult& seen) {
         std::erase_if(target.encodings, [](const auto& entry) { return !entry.second.frozen; });

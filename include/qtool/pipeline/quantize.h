@@ -41,6 +41,7 @@ struct QuantizeConfig {
   bool data_free = false;                          // no samples: ranges from folded batch norms
   std::filesystem::path export_onnx;               // the float model with adapted parameters; empty: not written
   std::vector<std::string> emit = {"encodings", "dlc"};
+  bool histograms = false;                         // collect them although the method needs none
   int threads = 1;
 
   // Every problem of the configuration itself in one Error(kUsage).

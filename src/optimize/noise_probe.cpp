@@ -1,0 +1,106 @@
+#include "qtool/optimize/noise_probe.h"
+
+#include <algorithm>
+
+#include "qtool/calib/model_inputs.h"
+#include "qtool/quant/quantize.h"
+#include "qtool/support/error.h"
+#include "qtool/support/parallel.h"
+#include "qtool/tensor/simd.h"
+
+namespace qtool::optimize {
+
+namespace {
+
+// Each worker holds the model's activations twice.
+constexpr size_t kWorkerMemory = size_t{1} << 30;
+
+int affordable_workers(int threads, size_t arena_bytes) {
+  const auto fit = static_cast<int>(kWorkerMemory / std::max<size_t>(1, 2 * arena_bytes));
+  return std::clamp(fit, 1, threads);
+}
+
+ir::Graph with_rounded_constants(const ir::Graph& graph, const model::EncodingTable& encodings) {
+  ir::Graph rounded = graph;
+  for (const auto& [id, entry] : encodings) {
+    const Tensor* constant = graph.constant(id);
+    if (constant != nullptr && constant->dtype() == DType::kFloat32) rounded.value(id).constant = quant::fake_quantize(*constant, entry.encoding);
+  }
+  return rounded;
+}
+
+}  // namespace
+
+exec::SuffixSession::Change onto_grid(const quant::Encoding& encoding) {
+  QTOOL_CHECK(encoding.grids.size() == 1);
+  const auto scale = static_cast<float>(encoding.grids[0].scale);
+  const auto lowest = static_cast<float>(encoding.lowest_level()), highest = static_cast<float>(encoding.highest_level());
+  return [=](ir::ValueId, std::span<float> values) {
+    simd::kernels().fake_quantize(values.data(), values.data(), static_cast<int64_t>(values.size()), scale, lowest, highest);
+  };
+}
+
+struct NoiseProbe::Worker {
+  Worker(const exec::Executor& executor, const std::optional<exec::Executor>& rounded) : session(executor, rounded ? &*rounded : nullptr) {}
+
+  exec::SuffixSession session;
+  int64_t sample = -1;
+  std::vector<Tensor> inputs;
+  OutputReference reference;
+
+  [[nodiscard]] std::vector<Tensor> outputs(size_t count, bool changed) const {
+    std::vector<Tensor> result;
+    for (size_t i = 0; i < count; ++i) result.push_back(changed ? session.changed_output(i) : session.output(i));
+    return result;
+  }
+};
+
+NoiseProbe::NoiseProbe(const ir::Graph& graph, const std::vector<ir::ValueId>& changeable, const data::SampleSource& source, int threads,
+                       const model::EncodingTable* constants)
+    : graph_(graph), source_(source), executor_(graph, {.observed = changeable, .keep_values = true}) {
+  if (constants != nullptr) rounded_.emplace(with_rounded_constants(graph, *constants), exec::ExecOptions{.observed = changeable, .keep_values = true});
+  threads_ = affordable_workers(threads, executor_.summary().arena_bytes);
+  Worker worker(executor_, rounded_);
+  worker.session.run(calib::model_inputs(graph_, source_.load(0)));
+  measure_.emplace(graph_, worker.outputs(graph_.outputs.size(), false));
+}
+
+std::vector<OutputNoise> NoiseProbe::run_sample(Worker& worker, std::span<const Variant> variants, int64_t sample) const {
+  if (worker.sample != sample) {
+    worker.inputs = calib::model_inputs(graph_, source_.load(sample));
+    worker.session.run(worker.inputs);
+    worker.reference = measure_->reference(worker.outputs(graph_.outputs.size(), false));
+    worker.sample = sample;
+  }
+  std::vector<OutputNoise> result(variants.size());
+  for (size_t i = 0; i < variants.size(); ++i) {
+    worker.session.rerun(variants[i].changed, variants[i].change, variants[i].rounded);
+    result[i].add(worker.reference.signal, measure_->noise(worker.reference, worker.outputs(graph_.outputs.size(), true)));
+  }
+  return result;
+}
+
+std::vector<OutputNoise> NoiseProbe::run(std::span<const Variant> variants, std::span<const int64_t> samples) {
+  // A sample's variants are shared out when there are fewer samples than threads.
+  const size_t parts = std::max<size_t>(1, (static_cast<size_t>(threads_) + samples.size() - 1) / std::max<size_t>(1, samples.size()));
+  const size_t each = (variants.size() + parts - 1) / parts;
+  std::vector<std::vector<OutputNoise>> found(samples.size() * parts);
+  std::vector<std::optional<Worker>> workers(static_cast<size_t>(threads_));
+  parallel_for(static_cast<int64_t>(found.size()), threads_, [&](int64_t job, int worker_index) {
+    auto& worker = workers[static_cast<size_t>(worker_index)];
+    if (!worker) worker.emplace(executor_, rounded_);
+    const size_t part = static_cast<size_t>(job) % parts, first = std::min(part * each, variants.size());
+    const int64_t sample = samples[static_cast<size_t>(job) / parts];
+    found[static_cast<size_t>(job)] = run_sample(*worker, variants.subspan(first, std::min(each, variants.size() - first)), sample);
+  });
+  std::vector<OutputNoise> total(variants.size());
+  for (size_t s = 0; s < samples.size(); ++s) {  // in the order of samples: sums of double
+    for (size_t part = 0; part < parts; ++part) {
+      const std::vector<OutputNoise>& piece = found[s * parts + part];
+      for (size_t i = 0; i < piece.size(); ++i) total[part * each + i].add(piece[i].signal, piece[i].noise);
+    }
+  }
+  return total;
+}
+
+}  // namespace qtool::optimize

@@ -1,0 +1,171 @@
+#include "qtool/optimize/output_measure.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "qtool/eval/registry.h"
+#include "qtool/quant/quantize.h"
+#include "qtool/support/error.h"
+
+namespace qtool::optimize {
+
+namespace {
+
+constexpr double kBoxStrictness = 10.0;     // 20 dB
+constexpr int64_t kMostQuantities = 512;    // an axis longer than this enumerates positions
+constexpr size_t kScores = 0, kBoxes = 1;   // blocks of a detector
+
+// The signature asks for the size of the pictures; outputs of detectors hang on it.
+std::optional<eval::DetectorSignature> detector_signature(const ir::Graph& graph) {
+  if (graph.inputs.size() != 1) return std::nullopt;
+  const Shape& input = graph.type_of(graph.inputs[0]).shape;
+  if (input.rank() != 4) return std::nullopt;
+  eval::DetectorSignature signature;
+  for (const ir::ValueId id : graph.outputs) {
+    const ir::Value& value = graph.value(id);
+    if (!value.type || value.type->dtype != DType::kFloat32) return std::nullopt;
+    signature.outputs.push_back({value.name, value.type->shape});
+  }
+  const bool channels_last = input[3] <= 4 && input[1] > 4;
+  signature.input = {.width = static_cast<int>(input[channels_last ? 2 : 3]), .height = static_cast<int>(input[channels_last ? 1 : 2])};
+  return signature;
+}
+
+const eval::DetectionDecoder* recognised_decoder(const eval::DetectorSignature& signature) {
+  try {
+    return &eval::builtin_registry().choose("auto", signature);
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
+double square(double x) { return x * x; }
+
+// Row by row of `axis`: is everything a share?
+std::vector<bool> share_rows(const Tensor& output, size_t axis) {
+  std::vector<bool> share(static_cast<size_t>(output.shape()[axis]), true);
+  const auto values = output.data<float>();
+  quant::for_each_channel_element(output.shape(), static_cast<int>(axis), [&](int64_t i, int64_t c) {
+    const float v = values[static_cast<size_t>(i)];
+    if (!(v >= 0.0f && v <= 1.0f)) share[static_cast<size_t>(c)] = false;
+  });
+  return share;
+}
+
+// An axis some of whose rows hold shares while others do not.
+std::optional<size_t> mixed_axis(const Tensor& output) {
+  for (size_t axis = 1; output.shape().rank() >= 3 && axis < output.shape().rank(); ++axis) {
+    if (output.shape()[axis] > kMostQuantities) continue;
+    const std::vector<bool> share = share_rows(output, axis);
+    const auto shares = std::count(share.begin(), share.end(), true);
+    if (shares > 0 && shares < static_cast<std::ptrdiff_t>(share.size())) return axis;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+OutputMeasure::OutputMeasure(const ir::Graph& graph, const std::vector<Tensor>& sample_outputs) {
+  if (const auto signature = detector_signature(graph)) {
+    signature_ = *signature;
+    decoder_ = recognised_decoder(signature_);
+  }
+  if (decoder_ != nullptr) blocks_ = {{.name = "scores"}, {.name = "boxes", .weight = kBoxStrictness}};
+  else describe_rows(graph, sample_outputs);
+}
+
+void OutputMeasure::describe_rows(const ir::Graph& graph, const std::vector<Tensor>& sample_outputs) {
+  for (size_t i = 0; i < sample_outputs.size(); ++i) {
+    const Tensor& output = sample_outputs[i];
+    if (output.dtype() != DType::kFloat32 || output.empty()) continue;
+    const std::string& name = graph.value(graph.outputs[i]).name;
+    const auto axis = mixed_axis(output);
+    if (!axis) {
+      rows_.push_back({.output = i, .axis = -1, .block_of = {blocks_.size()}});
+      blocks_.push_back({.name = name});
+      continue;
+    }
+    Rows rows{.output = i, .axis = static_cast<int>(*axis), .block_of = {}};
+    for (const bool share : share_rows(output, *axis)) rows.block_of.push_back(blocks_.size() + (share ? 1 : 0));
+    rows_.push_back(std::move(rows));
+    blocks_.push_back({.name = name + " (values)"});
+    blocks_.push_back({.name = name + " (shares)"});
+  }
+}
+
+OutputReference OutputMeasure::reference(std::vector<Tensor> outputs) const {
+  OutputReference result{.outputs = std::move(outputs), .proposals = {}, .box_weights = {}, .signal = std::vector<double>(blocks_.size(), 0.0)};
+  if (decoder_ != nullptr) {
+    result.proposals = decoder_->decode({result.outputs, signature_, -1.0});
+    const eval::Proposals& p = result.proposals;
+    for (size_t i = 0; i < p.boxes.size(); ++i) {
+      const auto first = p.scores.begin() + static_cast<std::ptrdiff_t>(i) * p.class_count;
+      const double weight = *std::max_element(first, first + p.class_count);
+      const eval::Box& b = p.boxes[i];
+      result.box_weights.push_back(weight);
+      result.signal[kBoxes] += weight * (square(b.x1) + square(b.y1) + square(b.x2) + square(b.y2));
+    }
+    for (const float score : p.scores) result.signal[kScores] += square(score);
+    result.outputs.clear();
+    return result;
+  }
+  for (const Rows& rows : rows_) {
+    const Tensor& output = result.outputs[rows.output];
+    const auto values = output.data<float>();
+    quant::for_each_channel_element(output.shape(), rows.axis, [&](int64_t i, int64_t c) {
+      result.signal[rows.block_of[static_cast<size_t>(c)]] += square(values[static_cast<size_t>(i)]);
+    });
+  }
+  return result;
+}
+
+std::vector<double> OutputMeasure::noise(const OutputReference& reference, const std::vector<Tensor>& outputs) const {
+  std::vector<double> noise(blocks_.size(), 0.0);
+  if (decoder_ != nullptr) {
+    const eval::Proposals found = decoder_->decode({outputs, signature_, -1.0});
+    const eval::Proposals& p = reference.proposals;
+    QTOOL_CHECK(found.boxes.size() == p.boxes.size() && found.scores.size() == p.scores.size());
+    for (size_t i = 0; i < p.boxes.size(); ++i) {
+      const eval::Box &a = p.boxes[i], &b = found.boxes[i];
+      noise[kBoxes] += reference.box_weights[i] * (square(a.x1 - b.x1) + square(a.y1 - b.y1) + square(a.x2 - b.x2) + square(a.y2 - b.y2));
+    }
+    for (size_t i = 0; i < p.scores.size(); ++i) noise[kScores] += square(static_cast<double>(p.scores[i]) - found.scores[i]);
+    return noise;
+  }
+  for (const Rows& rows : rows_) {
+    const Tensor& clean = reference.outputs[rows.output];
+    const auto expected = clean.data<float>(), found = outputs[rows.output].data<float>();
+    quant::for_each_channel_element(clean.shape(), rows.axis, [&](int64_t i, int64_t c) {
+      const auto at = static_cast<size_t>(i);
+      noise[rows.block_of[static_cast<size_t>(c)]] += square(static_cast<double>(expected[at]) - found[at]);
+    });
+  }
+  return noise;
+}
+
+void OutputNoise::add(const std::vector<double>& signal_power, const std::vector<double>& noise_power) {
+  signal.resize(signal_power.size(), 0.0);
+  noise.resize(noise_power.size(), 0.0);
+  for (size_t i = 0; i < signal.size(); ++i) {
+    signal[i] += signal_power[i];
+    noise[i] += noise_power[i];
+  }
+}
+
+double OutputNoise::cost(const std::vector<OutputBlock>& blocks) const {
+  double total = 0.0;
+  for (size_t i = 0; i < noise.size(); ++i) {
+    if (noise[i] == 0.0) continue;
+    if (!std::isfinite(noise[i])) return std::numeric_limits<double>::infinity();
+    total += blocks[i].weight * (signal[i] > 0.0 ? std::sqrt(noise[i] / signal[i]) : std::numeric_limits<double>::infinity());
+  }
+  return total;
+}
+
+double OutputNoise::sqnr_db(size_t block) const { return quant::sqnr_db(signal[block], noise[block]); }
+
+double cost_db(double cost) { return cost > 0.0 ? -20.0 * std::log10(cost) : std::numeric_limits<double>::infinity(); }
+
+}  // namespace qtool::optimize
