@@ -78,7 +78,7 @@ TEST_F(Report, AnalyzeNamesTheHeadInWordsAndTheOption) {
 TEST_F(Report, AnalyzeGivesTheSameFiguresForAnyThreadCountAndTheMetricOnRequest) {
   const auto figures = [&](const char* threads) {
     const Outcome outcome = detector("analyze", {"--calib-limit", "8", "--probe-images", "3", "--float-layers", "3", "--metric-layers", "1", "--threads", threads, "--json",
-                                                 "--images", sample("eval/detector"), "--labels", sample("eval/detector.json"), "--limit", "16"});
+                                                 "--images", sample("eval/detector/images"), "--labels", sample("eval/detector/instances.json"), "--limit", "16"});
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
     Json json = Json::parse(outcome.out);
     json.erase("seconds");
@@ -97,7 +97,7 @@ TEST_F(Report, AnalyzeGivesTheSameFiguresForAnyThreadCountAndTheMetricOnRequest)
 }
 
 TEST_F(Report, AnalyzeWithLabelsButNoImagesIsAUsageError) {
-  const Outcome outcome = detector("analyze", {"--labels", sample("eval/detector.json")});
+  const Outcome outcome = detector("analyze", {"--labels", sample("eval/detector/instances.json")});
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_THAT(outcome.err, HasSubstr("--images and --labels belong together"));
 }

@@ -24,6 +24,10 @@ const show = {
     if (bytes < 1e3) return bytes + " B";
     return bytes < 1e6 ? (bytes / 1e3).toFixed(1) + " kB" : (bytes / 1e6).toFixed(2) + " MB";
   },
-  range: (pair) => (pair && known(pair[0]) && known(pair[1]) ? show.real(pair[0]) + " \u2026 " + show.real(pair[1]) : "\u2013"),
+  range(pair) {
+    if (!pair || !known(pair[0]) || !known(pair[1])) return "\u2013";
+    const reach = Math.max(Math.abs(pair[0]), Math.abs(pair[1]));
+    return pair.map((value) => show.real(Math.abs(value) < 1e-6 * reach ? 0 : value)).join(" \u2026 ");
+  },
   count: (value, noun, plural = noun + "s") => value + " " + (value === 1 ? noun : plural),
 };

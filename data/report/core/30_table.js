@@ -93,6 +93,11 @@ function dataTable(columns, options) {
     element: h("div", {class: "panel " + (options.class || "")}, searchable ? h("div", {class: "table-tools"}, field, options.extra, count) : null,
                h("div", {class: "scroll"}, table), more),
     select, step, field,
+    // Brings the selected row into sight without moving the page.
+    reveal() {
+      const element = lines.get(state.selected), box = table.parentElement;
+      if (element) box.scrollTop = element.offsetTop - table.tHead.offsetHeight;
+    },
     // Other rows, and with `text` another search.
     filter(replacement, text) {
       rows.splice(0, rows.length, ...replacement);

@@ -24,16 +24,17 @@ section({
       {key: "span", title: "Range", number: true, sort: (row) => (row.grid && known(row.grid.max) ? row.grid.max - row.grid.min : null),
        cell: (row) => (row.grid && known(row.grid.min) ? show.range([row.grid.min, row.grid.max]) : "\u2013")},
       {key: "sqnr_db", title: "SQNR, dB", number: true, optional: true, format: show.db},
-      {key: "clipped", title: "Clipped, %", number: true, optional: true, format: show.percent},
     ], {rows: [...tensors], label: "Search tensors (/)", class: "list", select, extra: choice});
     showTensor = (name) => {
       choice.value = "all";
       table.filter(tensors, "");
-      table.select(tensors.find((tensor) => tensor.name === name), true);
+      table.select(tensors.find((tensor) => tensor.name === name));
+      table.reveal();
       detail.scrollIntoView({block: "nearest"});
     };
     const worst = (report.worst_layers || []).map((layer) => tensors.find((tensor) => tensor.name === layer.name)).find((tensor) => tensor && tensor.histogram);
     table.select(worst || tensors.find((tensor) => tensor.histogram) || tensors[0]);
+    requestAnimationFrame(table.reveal);
     return h("div", {class: "explorer"}, table.element, detail);
   },
 });
