@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 
+#include "qtool/calib/model_inputs.h"
 #include "qtool/exec/executor.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
@@ -59,19 +60,6 @@ class Worker {
   std::map<ir::ValueId, TensorStatistics> statistics_;
 };
 
-std::vector<Tensor> inputs_of(const ir::Graph& graph, data::Sample sample) {
-  std::vector<Tensor> inputs;
-  for (const ir::ValueId id : graph.inputs) {
-    const std::string& name = graph.value(id).name;
-    const auto found = sample.find(name);
-    if (found == sample.end()) {
-      throw Error(ErrorCode::kInvalidData, "a sample has no tensor for this model input").with("tensor", name);
-    }
-    inputs.push_back(found->second);
-  }
-  return inputs;
-}
-
 std::vector<ir::ValueId> tapped_values(std::vector<ir::ValueId> observed, const CalibrationOptions& options) {
   for (const auto& [id, axis] : options.channel_axes) {
     if (std::find(observed.begin(), observed.end(), id) == observed.end()) observed.push_back(id);
@@ -101,7 +89,7 @@ CalibrationResult calibrate(const ir::Graph& graph, const std::vector<ir::ValueI
     auto& worker = workers[static_cast<size_t>(worker_index)];
     if (!worker) worker.emplace(executor, observed, options);
     try {
-      worker->run(inputs_of(graph, source.load(index)));
+      worker->run(model_inputs(graph, source.load(index)));
     } catch (Error& error) {
       error.with("sample", source.name(index));
       throw;

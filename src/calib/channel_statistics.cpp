@@ -128,8 +128,13 @@ void ChannelStatistics::resize(size_t channels) {
 
 void ChannelStatistics::observe(const exec::PhysicalView& view) {
   if (view.shape.element_count() == 0) return;
+  if (!view.layout.plain() && axis != 1) {  // blocks run along axis 1
+    std::vector<float> plain(static_cast<size_t>(view.shape.element_count()));
+    exec::copy_to_plain(view, plain.data());
+    observe({plain.data(), view.shape, {}});
+    return;
+  }
   const bool scalar = view.shape.rank() == 0;
-  QTOOL_CHECK(view.layout.plain() || axis == 1);
   QTOOL_CHECK(scalar || static_cast<size_t>(axis) < view.shape.rank());
   const Shape shape = scalar ? Shape{1} : view.shape;
   const auto at = static_cast<size_t>(scalar ? 0 : axis);

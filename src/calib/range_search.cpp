@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace qtool::calib {
 
@@ -38,6 +39,15 @@ double expected_noise(const WeightedBins& bins, const quant::Grid& grid, int64_t
     noise += bins.mass[i] * error;
   }
   return noise;
+}
+
+double expected_sqnr_db(const TensorStatistics& statistics, const quant::QuantSpec& spec, const quant::Range& range) {
+  if (!statistics.histogram) return std::numeric_limits<double>::infinity();
+  const WeightedBins bins = bins_of(*statistics.histogram);
+  const quant::Encoding encoding = quant::encoding_from_ranges(spec, {&range, 1});
+  double signal = 0.0;
+  for (size_t i = 0; i < bins.centre.size(); ++i) signal += bins.mass[i] * bins.centre[i] * bins.centre[i];
+  return quant::sqnr_db(signal, expected_noise(bins, encoding.grids[0], encoding.lowest_level(), encoding.highest_level(), 1.0));
 }
 
 quant::Range least_noise_range(const TensorStatistics& statistics, const quant::QuantSpec& spec, double clip_weight) {

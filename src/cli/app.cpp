@@ -141,11 +141,15 @@ int main(int argc, char** argv) {
   };
   app.allow_extras();
   add("quantize", "model + calibration images -> encodings JSON, quantized DLC, report", add_quantize);
+  add("calibrate", "calibration images -> statistics file, whole or by shards", add_calibrate);
+  add("merge-stats", "joins the statistics of shards", add_merge_stats);
   add("evaluate", "metric on labelled images, float or simulated", add_evaluate);
   add("analyze", "which layers lose accuracy when quantized, and why", add_analyze);
   add("convert", "ONNX -> unquantized DLC in FP32 or FP16", add_convert);
   add("run", "one forward pass over given tensors, float or simulated", add_run);
+  add("bench", "speed on this machine: images/s, latency, memory, float or simulated", add_bench);
   add("inspect", "what is in an ONNX, encodings JSON or DLC file", add_inspect);
+  add("compare", "FP32 and several recipes on the same images, with a gate for CI", add_compare);
   add("recipe", "show, validate and list recipes", add_recipe);
   add("list", "operators, calibration methods, exporters, profiles, presets", add_list);
   // Needed before parsing has succeeded.

@@ -4,10 +4,10 @@
 
 #include "command.h"
 #include "evaluation_flags.h"
-#include "memory.h"
 #include "preprocessing_flags.h"
 #include "qtool/pipeline/evaluate_model.h"
 #include "qtool/support/format.h"
+#include "qtool/support/memory.h"
 
 namespace qtool::cli {
 

@@ -2,12 +2,12 @@
 #include <nlohmann/json.hpp>
 
 #include "command.h"
-#include "memory.h"
 #include "preprocessing_flags.h"
 #include "quantization_flags.h"
 #include "qtool/pipeline/quantize.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"
+#include "qtool/support/memory.h"
 #include "stage_table.h"
 
 namespace qtool::cli {
@@ -23,9 +23,22 @@ struct Options {
   std::string emit, timings;
 };
 
+void print_methods(const pipeline::QuantizeSummary& s) {
+  if (s.methods.empty()) return;
+  std::printf("calibration methods, simulated on samples kept aside, SQNR in dB:\n");
+  for (const pipeline::MethodOutcome& outcome : s.methods) {
+    std::string line = format("  {:<34}{:7.2f}", outcome.method, outcome.combined_db);
+    if (outcome.output_sqnr_db.size() > 1) {
+      for (const auto& [block, db] : outcome.output_sqnr_db) line += format("   {} {:.2f}", block, db);
+    }
+    std::printf("%s\n", line.c_str());
+  }
+}
+
 void print_text(const QuantizeConfig& config, const pipeline::QuantizeSummary& s) {
   std::printf("%s", format("calibrated on {} samples: {} activation and {} parameter encodings, weights at {:.1f} dB\n", s.samples,
                            s.activation_encodings, s.parameter_encodings, s.weight_sqnr_db).c_str());
+  print_methods(s);
   print_stage_table(s);
   for (const std::string& name : s.files) std::printf("wrote %s\n", (config.output / name).string().c_str());
   if (!config.html.empty()) std::printf("wrote %s\n", config.html.string().c_str());

@@ -23,8 +23,12 @@ Action add_run(CLI::App& app, const CommonOptions& common);
 Action add_evaluate(CLI::App& app, const CommonOptions& common);
 Action add_analyze(CLI::App& app, const CommonOptions& common);
 Action add_convert(CLI::App& app, const CommonOptions& common);
+Action add_bench(CLI::App& app, const CommonOptions& common);
 Action add_inspect(CLI::App& app, const CommonOptions& common);
+Action add_compare(CLI::App& app, const CommonOptions& common);
 Action add_recipe(CLI::App& app, const CommonOptions& common);
+Action add_calibrate(CLI::App& app, const CommonOptions& common);
+Action add_merge_stats(CLI::App& app, const CommonOptions& common);
 Action add_list(CLI::App& app, const CommonOptions& common);
 
 // Shared by commands that read a model.

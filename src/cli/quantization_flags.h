@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
+#include "calibration_flags.h"
 #include "qtool/pipeline/quantize.h"
 
 namespace qtool::cli {
@@ -12,6 +13,7 @@ namespace qtool::cli {
 struct QuantizationFlags {
   std::string recipe;
   int bias = 0, act = 0, weights = 0;
+  CalibrationFlags calibration;
 };
 
 // `config` and `flags` must live as long as the app.

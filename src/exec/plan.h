@@ -8,6 +8,7 @@
 #include "qtool/exec/executor.h"
 #include "qtool/exec/kernel.h"
 #include "qtool/ops/registry.h"
+#include "qtool/tensor/simd_codes.h"
 
 namespace qtool::exec {
 
@@ -61,6 +62,7 @@ struct PlanOutput {
   int buffer = kNoBuffer;            // kNoBuffer: dynamic
   Layout layout;
   TensorType type;
+  simd::CodeGrid grid;               // of codes
 };
 
 class Plan {

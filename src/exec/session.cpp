@@ -1,6 +1,7 @@
 #include <cstring>
 #include <map>
 
+#include "code_layout.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
 #include "qtool/tensor/simd.h"
@@ -22,7 +23,15 @@ struct Session::State {
       simd::kernels().fake_quantize(data, data, physical_count(produced.shape, produced.layout), produced.scale,
                                     produced.lowest, produced.highest);
     }
-    if (produced.tapped && tap) tap(produced.value, {data, produced.shape, produced.layout});
+    if (!produced.tapped || !tap) return;
+    if (produced.layout.codes()) {
+      std::vector<float> values(static_cast<size_t>(produced.shape.element_count()));
+      convert_codes(data, produced.layout, values.data(), Layout{}, produced.shape,
+                    {.scale = produced.scale, .lowest = produced.lowest, .highest = produced.highest});
+      tap(produced.value, {values.data(), produced.shape, Layout{}});
+    } else {
+      tap(produced.value, {data, produced.shape, produced.layout});
+    }
   }
 
   void run_step(const Step& step) {

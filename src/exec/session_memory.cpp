@@ -4,6 +4,7 @@
 #include <cstring>
 #include <new>
 
+#include "code_layout.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
 
@@ -45,7 +46,9 @@ void check_inputs(const Plan& plan, const std::vector<Tensor>& inputs) {
 
 Tensor copy_output(const PlanOutput& output, const void* data) {
   Tensor result(output.type);
-  if (!output.layout.plain()) {
+  if (output.layout.codes()) {
+    convert_codes(data, output.layout, result.mutable_raw(), Layout{}, output.type.shape, output.grid);
+  } else if (!output.layout.plain()) {
     copy_to_plain({static_cast<const float*>(data), output.type.shape, output.layout}, result.mutable_data<float>().data());
   } else if (result.size_bytes() > 0) {
     std::memcpy(result.mutable_raw(), data, result.size_bytes());

@@ -14,7 +14,6 @@ namespace qtool::optimize {
 namespace {
 
 constexpr double kBoxStrictness = 10.0;     // 20 dB
-constexpr int64_t kMostQuantities = 512;    // an axis longer than this enumerates positions
 constexpr size_t kScores = 0, kBoxes = 1;   // blocks of a detector
 
 // The signature asks for the size of the pictures; outputs of detectors hang on it.
@@ -43,28 +42,6 @@ const eval::DetectionDecoder* recognised_decoder(const eval::DetectorSignature& 
 
 double square(double x) { return x * x; }
 
-// Row by row of `axis`: is everything a share?
-std::vector<bool> share_rows(const Tensor& output, size_t axis) {
-  std::vector<bool> share(static_cast<size_t>(output.shape()[axis]), true);
-  const auto values = output.data<float>();
-  quant::for_each_channel_element(output.shape(), static_cast<int>(axis), [&](int64_t i, int64_t c) {
-    const float v = values[static_cast<size_t>(i)];
-    if (!(v >= 0.0f && v <= 1.0f)) share[static_cast<size_t>(c)] = false;
-  });
-  return share;
-}
-
-// An axis some of whose rows hold shares while others do not.
-std::optional<size_t> mixed_axis(const Tensor& output) {
-  for (size_t axis = 1; output.shape().rank() >= 3 && axis < output.shape().rank(); ++axis) {
-    if (output.shape()[axis] > kMostQuantities) continue;
-    const std::vector<bool> share = share_rows(output, axis);
-    const auto shares = std::count(share.begin(), share.end(), true);
-    if (shares > 0 && shares < static_cast<std::ptrdiff_t>(share.size())) return axis;
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 OutputMeasure::OutputMeasure(const ir::Graph& graph, const std::vector<Tensor>& sample_outputs) {
@@ -73,26 +50,20 @@ OutputMeasure::OutputMeasure(const ir::Graph& graph, const std::vector<Tensor>& 
     decoder_ = recognised_decoder(signature_);
   }
   if (decoder_ != nullptr) blocks_ = {{.name = "scores"}, {.name = "boxes", .weight = kBoxStrictness}};
-  else describe_rows(graph, sample_outputs);
+  else find_blocks(graph, sample_outputs);
 }
 
-void OutputMeasure::describe_rows(const ir::Graph& graph, const std::vector<Tensor>& sample_outputs) {
+void OutputMeasure::find_blocks(const ir::Graph& graph, const std::vector<Tensor>& sample_outputs) {
+  std::vector<std::string> names;
+  std::vector<Tensor> floats;
   for (size_t i = 0; i < sample_outputs.size(); ++i) {
-    const Tensor& output = sample_outputs[i];
-    if (output.dtype() != DType::kFloat32 || output.empty()) continue;
-    const std::string& name = graph.value(graph.outputs[i]).name;
-    const auto axis = mixed_axis(output);
-    if (!axis) {
-      rows_.push_back({.output = i, .axis = -1, .block_of = {blocks_.size()}});
-      blocks_.push_back({.name = name});
-      continue;
-    }
-    Rows rows{.output = i, .axis = static_cast<int>(*axis), .block_of = {}};
-    for (const bool share : share_rows(output, *axis)) rows.block_of.push_back(blocks_.size() + (share ? 1 : 0));
-    rows_.push_back(std::move(rows));
-    blocks_.push_back({.name = name + " (values)"});
-    blocks_.push_back({.name = name + " (shares)"});
+    if (sample_outputs[i].dtype() != DType::kFloat32) continue;
+    output_of_.push_back(i);
+    names.push_back(graph.value(graph.outputs[i]).name);
+    floats.push_back(sample_outputs[i]);
   }
+  parts_ = eval::find_output_blocks(names, {floats});
+  for (const eval::OutputBlock& part : parts_) blocks_.push_back({.name = part.name});
 }
 
 OutputReference OutputMeasure::reference(std::vector<Tensor> outputs) const {
@@ -111,12 +82,9 @@ OutputReference OutputMeasure::reference(std::vector<Tensor> outputs) const {
     result.outputs.clear();
     return result;
   }
-  for (const Rows& rows : rows_) {
-    const Tensor& output = result.outputs[rows.output];
-    const auto values = output.data<float>();
-    quant::for_each_channel_element(output.shape(), rows.axis, [&](int64_t i, int64_t c) {
-      result.signal[rows.block_of[static_cast<size_t>(c)]] += square(values[static_cast<size_t>(i)]);
-    });
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    const Tensor& output = result.outputs[output_of_[parts_[i].output]];
+    result.signal[i] = eval::block_sums(parts_[i], output, output).reference_power;
   }
   return result;
 }
@@ -134,13 +102,9 @@ std::vector<double> OutputMeasure::noise(const OutputReference& reference, const
     for (size_t i = 0; i < p.scores.size(); ++i) noise[kScores] += square(static_cast<double>(p.scores[i]) - found.scores[i]);
     return noise;
   }
-  for (const Rows& rows : rows_) {
-    const Tensor& clean = reference.outputs[rows.output];
-    const auto expected = clean.data<float>(), found = outputs[rows.output].data<float>();
-    quant::for_each_channel_element(clean.shape(), rows.axis, [&](int64_t i, int64_t c) {
-      const auto at = static_cast<size_t>(i);
-      noise[rows.block_of[static_cast<size_t>(c)]] += square(static_cast<double>(expected[at]) - found[at]);
-    });
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    const size_t output = output_of_[parts_[i].output];
+    noise[i] = eval::block_sums(parts_[i], reference.outputs[output], outputs[output]).noise_power;
   }
   return noise;
 }

@@ -20,9 +20,10 @@ using model::TensorRole;
 class Builder {
  public:
   Builder(model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics,
-          const calib::Method& activation_method, const calib::Method& weight_method, const calib::MethodOptions& method_options)
+          const calib::Method& activation_method, const calib::Method& weight_method, const calib::MethodOptions& method_options,
+          const ChosenRanges& chosen)
       : state_(state), statistics_(statistics), activation_method_(activation_method), weight_method_(weight_method),
-        method_options_(method_options) {}
+        method_options_(method_options), chosen_(chosen) {}
 
   EncodingNotes build() {
     for (const auto& [id, plan] : state_.plan.tensors) {
@@ -89,6 +90,11 @@ class Builder {
   void activation(ValueId id, const TensorPlan& plan) {
     if (plan.fixed_range) {
       store(id, quant::encoding_from_ranges(plan.spec, {&*plan.fixed_range, 1}), "fixed range", false);
+      return;
+    }
+    if (const auto choice = chosen_.find(id); choice != chosen_.end()) {
+      const quant::Range& range = choice->second.range;
+      store(id, quant::encoding_from_ranges(plan.spec, {&range, 1}), choice->second.source, below_minimum(range, plan.spec));
       return;
     }
     quant::Range range;
@@ -164,6 +170,7 @@ class Builder {
   const calib::Method& activation_method_;
   const calib::Method& weight_method_;
   const calib::MethodOptions& method_options_;
+  const ChosenRanges& chosen_;
   EncodingNotes notes_;
 };
 
@@ -180,8 +187,8 @@ std::vector<ValueId> observed_values(const model::ModelState& state) {
 
 EncodingNotes compute_encodings(model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics,
                                 const calib::Method& activation_method, const calib::Method& weight_method,
-                                const calib::MethodOptions& method_options) {
-  return Builder(state, statistics, activation_method, weight_method, method_options).build();
+                                const calib::MethodOptions& method_options, const ChosenRanges& chosen) {
+  return Builder(state, statistics, activation_method, weight_method, method_options, chosen).build();
 }
 
 }  // namespace qtool::passes

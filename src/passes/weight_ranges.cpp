@@ -49,7 +49,7 @@ std::vector<quant::Range> weight_ranges(const Tensor& weight, const quant::Quant
   std::vector<quant::Range> ranges = quant::tensor_ranges(weight, spec.channel_axis);
   if (method.name == "min-max") return ranges;
   std::vector<const calib::Method*> methods = {&method};
-  if (method.name == "auto") {
+  if (method.name == "auto" || method.name == "best") {
     methods.clear();
     for (const char* name : {"adjusted", "mse", "sqnr"}) methods.push_back(&calib::builtin_registry().at(name));
   }

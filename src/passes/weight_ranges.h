@@ -9,7 +9,7 @@
 namespace qtool::passes {
 
 // What `method` says of each channel (spec.channel_axis; -1: of the tensor). A method that minimizes noise is held to it: it
-// judges by a histogram, while here the values themselves are at hand, and min-max stays wherever it is better. "auto" takes
+// judges by a histogram, while here the values themselves are at hand, and min-max stays wherever it is better. "auto" and "best" take
 // the method with the least noise for each channel.
 [[nodiscard]] std::vector<quant::Range> weight_ranges(const Tensor& weight, const quant::QuantSpec& spec, const calib::Method& method,
                                                       const calib::MethodOptions& options);

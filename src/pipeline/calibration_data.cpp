@@ -1,6 +1,7 @@
 #include "calibration_data.h"
 
 #include <algorithm>
+#include <map>
 
 #include "qtool/support/error.h"
 #include "qtool/support/files.h"
@@ -11,21 +12,22 @@ namespace qtool::pipeline {
 
 namespace {
 
-// Hash of the hashes: files are hashed on all threads, the order is the listing's.
-std::string hash_files(const data::SampleListing& listing, int64_t limit, int threads) {
-  std::vector<std::filesystem::path> files;
-  for (size_t i = 0; i < listing.samples.size(); ++i) {
-    if (limit > 0 && static_cast<int64_t>(i) >= limit) break;
-    for (const auto& [input, path] : listing.samples[i].by_input) files.push_back(path);
-  }
-  std::vector<std::string> hashes(files.size());
-  parallel_for(static_cast<int64_t>(files.size()), threads, [&](int64_t i, int) {
-    std::error_code ec;
-    const auto& path = files[static_cast<size_t>(i)];
-    hashes[static_cast<size_t>(i)] = std::filesystem::is_regular_file(path, ec) ? sha256_hex(read_file(path)) : "missing";
+// By sample name: the hashes of its files, a line each. Files are hashed on all threads.
+std::map<std::string, std::string> hash_samples(const data::SampleListing& listing, int64_t limit, int threads) {
+  size_t count = listing.samples.size();
+  if (limit > 0) count = std::min(count, static_cast<size_t>(limit));
+  std::vector<std::string> hashes(count);
+  parallel_for(static_cast<int64_t>(count), threads, [&](int64_t i, int) {
+    std::vector<std::string> files;
+    for (const auto& [input, path] : listing.samples[static_cast<size_t>(i)].by_input) {
+      std::error_code ec;
+      files.push_back(std::filesystem::is_regular_file(path, ec) ? sha256_hex(read_file(path)) : "missing");
+    }
+    hashes[static_cast<size_t>(i)] = format("{}", join(files, "\n"));
   });
-  const std::string all = format("{}", join(hashes, "\n"));
-  return sha256_hex(std::as_bytes(std::span(all)));
+  std::map<std::string, std::string> by_name;
+  for (size_t i = 0; i < count; ++i) by_name[listing.samples[i].name] = hashes[i];
+  return by_name;
 }
 
 // Files of the first pictures that are used, bad ones left out.
@@ -64,7 +66,7 @@ CalibrationData open_calibration_data(const DataOptions& options, const ir::Grap
   if (listing.kind == data::FileKind::kImage) {
     for (const auto& sample : listing.samples) image_files[sample.name] = sample.by_input.begin()->second;
   }
-  result.sha256 = hash_files(listing, options.limit, threads);
+  const auto hashes = hash_samples(listing, options.skip_bad_images ? 0 : options.limit, threads);
   if (options.skip_bad_images) {
     auto all = data::make_sample_source(std::move(listing), inputs, samples);
     data::ScreenedSource screened = data::skip_bad_samples(std::move(all), options.limit, threads);
@@ -79,6 +81,9 @@ CalibrationData open_calibration_data(const DataOptions& options, const ir::Grap
     result.source = data::make_sample_source(std::move(listing), inputs, samples);
   }
   result.first_images = first_images(image_files, *result.source);
+  for (int64_t i = 0; i < result.source->size(); ++i) result.sample_sha256.push_back(hashes.at(result.source->name(i)));
+  const std::string all = format("{}", join(result.sample_sha256, "\n"));
+  result.sha256 = sha256_hex(std::as_bytes(std::span(all)));
   return result;
 }
 

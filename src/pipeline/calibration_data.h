@@ -7,6 +7,7 @@
 
 #include "qtool/data/sample_source.h"
 #include "qtool/pipeline/quantize.h"
+#include "qtool/pipeline/statistics_file.h"
 
 namespace qtool::pipeline {
 
@@ -17,6 +18,8 @@ struct CalibrationData {
   data::Preprocessing preprocessing;                 // of pictures
   std::vector<std::filesystem::path> first_images;   // files of the first samples, for people to look at; empty for tensors
   std::string sha256;               // of the files' bytes in order
+  std::vector<std::string> sample_sha256;                   // by sample of the source
+  std::shared_ptr<const StatisticsFile> statistics;         // instead of a source
   std::vector<std::string> skipped; // "name: reason"
 };
 

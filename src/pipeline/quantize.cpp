@@ -12,6 +12,7 @@
 #include "quantize_page.h"
 #include "quantized_model.h"
 #include "report.h"
+#include "statistics_source.h"
 
 namespace qtool::pipeline {
 
@@ -25,6 +26,7 @@ void QuantizeConfig::validate() const {
   for (const std::string& name : emit) (void)exporters::builtin_registry().at(name);
   if (!(percentile >= 90.0 && percentile <= 100.0)) problems.push_back(format("--percentile_calibration_value {}: use 90 to 100", percentile));
   if (output.empty() && html.empty()) problems.push_back("nothing to write: give --output FOLDER, --html FILE or both");
+  if (min_range && !(*min_range > 0.0)) problems.push_back(format("--min-range {}: use a number above 0", *min_range));
   if (threads < 1) problems.push_back("--threads: at least 1");
   (void)parse_accept(accept);
   (void)parse_relu6_policy(relu6);
@@ -33,6 +35,15 @@ void QuantizeConfig::validate() const {
   if (data_free && calib::builtin_registry().at(activation_method).needs_histogram) {
     problems.push_back(format("--act_quantizer_calibration {} needs samples; with --data-free leave it at min-max", activation_method));
   }
+  if (!stats.empty()) {
+    if (!data.calib.empty() || data_free) problems.push_back("--stats takes the place of --calib and --data-free; give one of them");
+    if (activation_method == "auto" || activation_method == "best" || compare_calibration) {
+      problems.push_back(format("{} measures noise on images; with --stats name a method such as mse, or give --calib",
+                                compare_calibration ? "--compare-calibration" : "--act_quantizer_calibration " + activation_method));
+    }
+    if (!optimizations.empty()) problems.push_back("--optimizations are judged on images; give --calib instead of --stats");
+  }
+  if (compare_calibration && data_free) problems.push_back("--compare-calibration needs --calib");
   if (!problems.empty()) throw Error(ErrorCode::kUsage, format("{}", join(problems, "; ")));
 }
 
@@ -44,10 +55,20 @@ void write_adapted_model(const std::filesystem::path& path, const model::ModelSt
 
 }  // namespace
 
+namespace {
+
+CalibrationData open_data(const QuantizeConfig& config, const LoadedModel& model, Reporter& reporter) {
+  if (config.data_free) return {};
+  if (config.stats.empty()) return open_calibration_data(config.data, model.state.graph, config.threads, reporter);
+  return data_from_statistics(std::make_shared<const StatisticsFile>(read_statistics(config.stats)), config.stats, model);
+}
+
+}  // namespace
+
 QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   config.validate();
-  if (!config.data_free && config.data.calib.empty()) {
-    throw Error(ErrorCode::kUsage, "--calib is missing (or --data-free, to go without samples)");
+  if (!config.data_free && config.data.calib.empty() && config.stats.empty()) {
+    throw Error(ErrorCode::kUsage, "--calib is missing (or --stats with a statistics file, or --data-free, to go without samples)");
   }
   // Names of methods and profile are checked before the model is read.
   (void)calib::builtin_registry().at(config.activation_method);
@@ -57,8 +78,7 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
 
   LoadedModel loaded = load_model(config.model, reporter);
   refuse_quantized_model(loaded, config.model.path);
-  const CalibrationData data =
-      config.data_free ? CalibrationData{} : open_calibration_data(config.data, loaded.state.graph, config.threads, reporter);
+  const CalibrationData data = open_data(config, loaded, reporter);
   // A place that cannot be written fails before the long work.
   std::optional<OutputSet> outputs, page;
   if (!config.output.empty()) outputs.emplace(config.output);
@@ -97,6 +117,9 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   summary.samples = quantized.optimized.calibration.samples;
   for (const auto& [id, entry] : state.encodings) {
     ++(state.graph.is_constant(id) ? summary.parameter_encodings : summary.activation_encodings);
+  }
+  if (quantized.comparison) {
+    for (const MethodScore& score : quantized.comparison->scores) summary.methods.push_back({score.label, optimize::cost_db(score.cost), score.output_sqnr_db});
   }
   summary.skipped_samples = data.skipped;
   summary.advice = quantized.advice;

@@ -8,6 +8,7 @@
 #include "qtool/pipeline/profile_file.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
+#include "statistics_source.h"
 
 namespace qtool::pipeline {
 
@@ -20,6 +21,11 @@ model::TargetProfile resolved_profile(const QuantizeConfig& config) {
   if (config.per_channel) {
     profile.per_channel = true;
     profile.weight_symmetric = true;  // backends take per-channel weights symmetric only
+  }
+  if (config.min_range) profile.min_range = *config.min_range;
+  if (profile.per_channel && config.weight_schema == quant::Symmetry::kAsymmetric) {
+    throw Error(ErrorCode::kUsage, "--param_quantizer_schema asymmetric does not go with per-channel weights: backends take these symmetric only; "
+                                   "use symmetric, or a profile with per-tensor weights such as dsp");
   }
   // An 8-bit bias needs per-tensor weights and 8-bit activations; the backend misreads or refuses anything else.
   if (profile.bias_bits == 8 && (profile.per_channel || profile.activation_bits > 8) && !config.bias_bitwidth) {
@@ -58,6 +64,14 @@ std::vector<std::string> advice_for(const model::TargetProfile& profile, const m
   return {format("recommended (--profile htp --bias_bitwidth 32) would change: {}", join(changes, ", "))};
 }
 
+// The schemas of the command line are stronger than the profile's; prescribed ranges keep theirs.
+void apply_schemas(const QuantizeConfig& config, model::QuantPlan& plan) {
+  for (auto& [id, tensor] : plan.tensors) {
+    if (tensor.role == model::TensorRole::kWeight && config.weight_schema) tensor.spec.symmetry = *config.weight_schema;
+    if (tensor.role == model::TensorRole::kActivation && config.activation_schema && !tensor.fixed_range) tensor.spec.symmetry = *config.activation_schema;
+  }
+}
+
 void say_notes(const passes::EncodingNotes& notes, std::vector<std::string>& warnings) {
   const auto add = [&](const std::vector<std::string>& list, std::string_view what) {
     if (!list.empty()) warnings.push_back(format("{} {}, first: {}", list.size(), what, list.front()));
@@ -93,28 +107,44 @@ optimize::Relu6Policy parse_relu6_policy(const std::string& text) {
 
 QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel model, const CalibrationData& data, StageClock& clock,
                                   Reporter& reporter) {
-  const calib::Method& activation_method = calib::builtin_registry().at(config.activation_method);
-  const calib::Method& weight_method = calib::builtin_registry().at(config.weight_method);
   QuantizedModel result{.model = std::move(model), .profile = resolved_profile(config)};
   model::ModelState& state = result.model.state;
+  const calib::Method& activation_method = calib::builtin_registry().at(config.activation_method);
+  const calib::Method& weight_method = calib::builtin_registry().at(config.weight_method);
+  passes::ChosenRanges chosen;  // once all samples were seen
 
   const optimize::Quantizer quantizer{
       .plan = [&](model::ModelState& target) {
         passes::plan_quantization(target, result.profile, ops::builtin_registry(), {.keep_float = config.keep_float});
+        apply_schemas(config, target.plan);
       },
       .calibrate = [&](const model::ModelState& target, const data::SampleSource& source) {
-        return calib::calibrate(target.graph, passes::observed_values(target), source,
-                                {.threads = config.threads, .histograms = activation_method.needs_histogram || config.histograms || !config.html.empty()}, reporter);
+        // Some of the samples only serve to compare stages.
+        if (&source != data.source.get()) {
+          return calib::calibrate(target.graph, passes::observed_values(target), source,
+                                  {.threads = config.threads, .histograms = activation_method.needs_histogram}, reporter);
+        }
+        CalibrationStage stage = run_calibration(config, target, source, reporter);
+        result.range_choices = std::move(stage.choices);
+        result.comparison = std::move(stage.comparison);
+        chosen = std::move(stage.chosen);
+        return std::move(stage.statistics);
       },
       .encode = [&](model::ModelState& target, const calib::CalibrationResult& seen) {
         std::erase_if(target.encodings, [](const auto& entry) { return !entry.second.frozen; });
         result.notes = passes::compute_encodings(target, seen.statistics, activation_method, weight_method,
-                                                 {.percentile = config.percentile});
+                                                 {.percentile = config.percentile}, chosen);
       }};
-  result.optimized = optimize::optimize(state, quantizer, data.source.get(), result.profile,
-                                        {.stages = config.optimizations, .accept = parse_accept(config.accept),
-                                         .relu6 = parse_relu6_policy(config.relu6), .threads = config.threads},
-                                        reporter);
+  if (data.statistics) {
+    quantizer.plan(state);
+    result.optimized.calibration = statistics_of(*data.statistics, state.graph, passes::observed_values(state));
+    quantizer.encode(state, result.optimized.calibration);
+  } else {
+    result.optimized = optimize::optimize(state, quantizer, data.source.get(), result.profile,
+                                          {.stages = config.optimizations, .accept = parse_accept(config.accept),
+                                           .relu6 = parse_relu6_policy(config.relu6), .threads = config.threads},
+                                          reporter);
+  }
   clock.mark("calibrate");
 
   say_notes(result.notes, result.warnings);

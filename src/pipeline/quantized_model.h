@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "calibration_data.h"
+#include "calibration_stage.h"
 #include "qtool/calib/calibrator.h"
 #include "qtool/model/target_profile.h"
 #include "qtool/passes/compute_encodings.h"
@@ -17,6 +18,8 @@ struct QuantizedModel {
   LoadedModel model;                        // with plan and encodings
   model::TargetProfile profile;
   optimize::OptimizeResult optimized;       // stages, and the calibration
+  optimize::RangeChoices range_choices;     // of the method "auto"
+  std::optional<MethodComparison> comparison;
   passes::EncodingNotes notes;
   std::vector<std::string> warnings;        // said already
   std::vector<std::string> advice;          // what the recommended recipe would change; said already

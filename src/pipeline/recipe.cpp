@@ -73,7 +73,7 @@ void read_options(const Json& file, Options& options) {
   for (const auto& [key, value] : file["options"].items()) {
     const RecipeField& field = field_at(key);
     if (!fits(value, type_of(field))) {
-      throw Error(ErrorCode::kInvalidData, format("option '{}' is {}, expected a {}", key, value.dump(), type_of(field)));
+      throw Error(ErrorCode::kInvalidData, format("option '{}' is {}, expected {} {}", key, value.dump(), type_of(field) == "integer" ? "an" : "a", type_of(field)));
     }
     options[key] = value;
   }

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "qtool/quant/quantize.h"
+#include "qtool/quant/symmetry_name.h"
 
 namespace qtool::pipeline {
 
@@ -29,6 +30,8 @@ Json options_json(const ReportInputs& in) {
   options["act_quantizer_calibration"] = config.activation_method;
   options["param_quantizer_calibration"] = config.weight_method;
   options["percentile_calibration_value"] = config.percentile;
+  if (config.activation_schema) options["act_quantizer_schema"] = quant::symmetry_name(*config.activation_schema);
+  if (config.weight_schema) options["param_quantizer_schema"] = quant::symmetry_name(*config.weight_schema);
   options["min_range"] = in.quantized.profile.min_range;
   options["input_shape"] = config.model.input_shapes;
   options["limit"] = config.data.limit;
@@ -92,6 +95,38 @@ Json tensors_json(const ReportInputs& in) {
   return {{"activations", std::move(activations)}, {"parameters", std::move(parameters)}, {"without_encoding", std::move(unquantized)}};
 }
 
+Json comparison_json(const QuantizedModel& quantized) {
+  const model::ModelState& state = quantized.model.state;
+  const MethodComparison& comparison = *quantized.comparison;
+  Json methods = Json::array(), tensors = Json::object();
+  for (const MethodScore& score : comparison.scores) {
+    Json outputs = Json::object();
+    for (const auto& [block, db] : score.output_sqnr_db) outputs[block] = finite_or_null(db);
+    methods.push_back({{"method", score.label}, {"combined_db", finite_or_null(optimize::cost_db(score.cost))}, {"output_sqnr_db", std::move(outputs)}});
+  }
+  for (const auto& [id, ranges] : comparison.tensors) {
+    Json& row = tensors[state.graph.value(id).name];
+    for (const MethodRange& range : ranges) {
+      row[range.label] = {{"min", range.range.lo}, {"max", range.range.hi}, {"sqnr_db", finite_or_null(range.own_sqnr_db)}};
+    }
+  }
+  Json json = {{"samples", comparison.samples}, {"methods", std::move(methods)}};
+  if (!tensors.empty()) json["tensors"] = std::move(tensors);
+  return json;
+}
+
+// What `auto` tried: output noise in dB with the tensor's quantizer alone, the chosen range first.
+Json choices_json(const QuantizedModel& quantized) {
+  Json tensors = Json::object();
+  for (const auto& [id, tried] : quantized.range_choices.tried) {
+    Json& row = tensors[quantized.model.state.graph.value(id).name];
+    for (const optimize::TriedRange& range : tried) {
+      row.push_back({{"method", range.method}, {"min", range.range.lo}, {"max", range.range.hi}, {"output_db", finite_or_null(range.cost_db)}});
+    }
+  }
+  return {{"samples", quantized.range_choices.samples}, {"tensors", std::move(tensors)}};
+}
+
 Json notes_json(const passes::EncodingNotes& notes) {
   return {{"no_statistics", notes.no_statistics}, {"degenerate", notes.degenerate}, {"dead_channels", notes.dead_channels},
           {"non_finite", notes.non_finite}, {"bias_overflow", notes.bias_overflow}};
@@ -152,6 +187,8 @@ std::string write_report(const ReportInputs& in) {
     report["calibration"]["preprocessing"] = Json::parse(in.data.preprocessing_json);
     report["calibration"]["preprocessing_text"] = in.data.preprocessing_line;
   }
+  if (in.quantized.comparison) report["calibration"]["comparison"] = comparison_json(in.quantized);
+  if (!in.quantized.range_choices.tried.empty()) report["calibration"]["range_choices"] = choices_json(in.quantized);
   report["weights_sqnr_db"] = finite_or_null(in.weight_sqnr_db);
   if (!in.quantized.optimized.rows.empty()) report["optimizations"] = optimizations_json(in.quantized.optimized);
   report["tensors"] = tensors_json(in);

@@ -77,6 +77,34 @@ void Histogram::count_zeros(int64_t zeros) {
   }
 }
 
+Histogram Histogram::from_parts(const Parts& parts) {
+  uint64_t counted = 0;
+  for (const uint64_t count : parts.counts) counted += count;
+  const bool only_zeros = parts.counts.empty();
+  const auto finite = static_cast<uint64_t>(parts.finite_count);
+  if (parts.counts.size() > kBins || parts.finite_count < 0 || parts.non_finite_count < 0 || (!only_zeros && counted != finite) ||
+      parts.range.lo > parts.range.hi || (only_zeros && parts.range != Range{})) {
+    throw Error(ErrorCode::kInvalidData, "the counts of a histogram do not fit its number of values or its range");
+  }
+  Histogram histogram;
+  histogram.finite_count_ = parts.finite_count;
+  histogram.non_finite_count_ = parts.non_finite_count;
+  histogram.min_ = parts.range.lo;
+  histogram.max_ = parts.range.hi;
+  if (only_zeros) {
+    histogram.zero_only_count_ = parts.finite_count;
+    return histogram;
+  }
+  if (floor_bin(parts.range.lo, parts.exponent) != parts.first_bin || needed_exponent(parts.range.lo, parts.range.hi) != parts.exponent) {
+    throw Error(ErrorCode::kInvalidData, "the bins of a histogram do not fit its range");
+  }
+  histogram.exponent_ = parts.exponent;
+  histogram.first_bin_ = parts.first_bin;
+  histogram.counts_ = parts.counts;
+  histogram.counts_.resize(kBins, 0);
+  return histogram;
+}
+
 void Histogram::add(std::span<const float> values) {
   const simd::Kernels& simd = simd::kernels();
   std::array<uint32_t, 4 * kBins> tables;

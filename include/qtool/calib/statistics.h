@@ -20,4 +20,7 @@ struct TensorStatistics {
   void merge(const TensorStatistics& other);
 };
 
+// SQNR the values of the histogram would have on the grid made of `range`; +inf without a histogram or noise.
+[[nodiscard]] double expected_sqnr_db(const TensorStatistics& statistics, const quant::QuantSpec& spec, const quant::Range& range);
+
 }  // namespace qtool::calib

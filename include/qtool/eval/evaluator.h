@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,9 @@ struct EvaluationOptions {
   // Subtracted from the model's class index: 1 when its class 0 is a background that the labels do
   // not count.
   int64_t class_offset = 0;
+
+  // Sees the raw outputs of every image, float32 in graph order; called from several threads.
+  std::function<void(int64_t index, const std::vector<Tensor>& outputs)> on_outputs;
 
   // Detection only.
   std::string decoder;  // name, or "" to recognise it

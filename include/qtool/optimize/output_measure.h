@@ -1,8 +1,8 @@
 // How much noise a model's outputs carry, block by block, without labels.
 //
 // One SQNR over a tensor that joins boxes (pixels) and scores (0..1) says nothing of the scores, so the outputs are told
-// apart: for a recognised detector into boxes, weighted by the score of their row, and final scores; any other output is one
-// block, or two where some rows of an axis hold shares (0..1) and others do not. Errors are added as amplitudes, boxes ten
+// apart: for a recognised detector into boxes, weighted by the score of their row, and final scores; otherwise into rows of
+// large and of small magnitude. Errors are added as amplitudes, boxes ten
 // times as strict: of the label-free figures tried this one follows mAP best.
 #pragma once
 
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "qtool/eval/decoder.h"
+#include "qtool/eval/output_blocks.h"
 #include "qtool/ir/graph.h"
 #include "qtool/tensor/tensor.h"
 
@@ -31,7 +32,7 @@ struct OutputReference {
 
 class OutputMeasure {
  public:
-  // `sample_outputs`: the float outputs of one sample, which tell shares from other rows.
+  // `sample_outputs`: the float outputs of one sample, which tell large rows from small ones.
   OutputMeasure(const ir::Graph& graph, const std::vector<Tensor>& sample_outputs);
 
   [[nodiscard]] const std::vector<OutputBlock>& blocks() const { return blocks_; }
@@ -42,15 +43,11 @@ class OutputMeasure {
   [[nodiscard]] std::vector<double> noise(const OutputReference& reference, const std::vector<Tensor>& outputs) const;
 
  private:
-  struct Rows {                    // one float output
-    size_t output = 0;
-    int axis = -1;                 // that enumerates the rows; -1: one block
-    std::vector<size_t> block_of;  // by row
-  };
-  void describe_rows(const ir::Graph& graph, const std::vector<Tensor>& sample_outputs);
+  void find_blocks(const ir::Graph& graph, const std::vector<Tensor>& sample_outputs);
 
   std::vector<OutputBlock> blocks_;
-  std::vector<Rows> rows_;
+  std::vector<eval::OutputBlock> parts_;   // by block, unless a decoder tells boxes from scores
+  std::vector<size_t> output_of_;          // graph output by index of a part's output
   const eval::DetectionDecoder* decoder_ = nullptr;
   eval::DetectorSignature signature_;
 };

@@ -18,6 +18,13 @@ struct EncodingNotes {
   std::vector<std::string> bias_overflow;   // weight scale enlarged so that the int32 bias fits
 };
 
+// Ranges decided elsewhere, by leader; stronger than the method. `source` goes into the encoding's entry.
+struct ChosenRange {
+  quant::Range range;
+  std::string source;
+};
+using ChosenRanges = std::map<ir::ValueId, ChosenRange>;
+
 // Float activations that calibration must observe for this plan: the leaders without a prescribed range. The leader of a
 // tied group is the output that joins its members, so its range covers theirs.
 [[nodiscard]] std::vector<ir::ValueId> observed_values(const model::ModelState& state);
@@ -25,6 +32,6 @@ struct EncodingNotes {
 [[nodiscard]] EncodingNotes compute_encodings(model::ModelState& state,
                                               const std::map<ir::ValueId, calib::TensorStatistics>& statistics,
                                               const calib::Method& activation_method, const calib::Method& weight_method,
-                                              const calib::MethodOptions& method_options = {});
+                                              const calib::MethodOptions& method_options = {}, const ChosenRanges& chosen = {});
 
 }  // namespace qtool::passes

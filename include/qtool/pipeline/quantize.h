@@ -10,6 +10,7 @@
 #include "qtool/data/preprocess_request.h"
 #include "qtool/optimize/optimize.h"
 #include "qtool/pipeline/load_model.h"
+#include "qtool/quant/encoding.h"
 #include "qtool/support/reporter.h"
 
 namespace qtool::pipeline {
@@ -34,6 +35,10 @@ struct QuantizeConfig {
   std::string activation_method = "min-max";
   std::string weight_method = "min-max";
   double percentile = 99.99;                       // --percentile_calibration_value
+  std::optional<quant::Symmetry> activation_schema, weight_schema;  // --act_quantizer_schema, --param_quantizer_schema
+  std::optional<double> min_range;                 // --min-range, real units
+  bool compare_calibration = false;                // tabulate every method
+  std::filesystem::path stats;                     // --stats: statistics file instead of data.calib
   std::vector<std::string> keep_float;             // --float: node or tensor globs, operator types
   std::vector<std::string> optimizations;          // --optimizations: stages, see optimize/registry.h
   std::string accept = "auto";                     // --accept: auto, always
@@ -48,12 +53,20 @@ struct QuantizeConfig {
   void validate() const;
 };
 
+// One calibration method on samples kept aside, by simulation.
+struct MethodOutcome {
+  std::string method;
+  double combined_db = 0.0;                                    // of all blocks together; what methods are ordered by
+  std::vector<std::pair<std::string, double>> output_sqnr_db;  // by output, or block of it
+};
+
 struct QuantizeSummary {
   std::vector<std::string> files;                  // names below config.output
   std::string preprocessing;                       // the resolved description, one line; empty for tensor files
   int64_t samples = 0;
   size_t activation_encodings = 0, parameter_encodings = 0;
   double weight_sqnr_db = 0.0;                     // of all weights together
+  std::vector<MethodOutcome> methods;              // best first; where methods were compared
   std::vector<std::string> skipped_samples;
   std::vector<optimize::StageRow> stages;          // what the optimizations did; empty without any
   int64_t held_out = 0;                            // samples their scores come from

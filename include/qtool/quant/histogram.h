@@ -18,6 +18,18 @@ class Histogram {
   static constexpr int kBins = 2048;
 
   void add(std::span<const float> values);
+  // What a histogram is made of, for files. `counts` may leave trailing zeros out; it is empty when only zeros were seen.
+  struct Parts {
+    int exponent = 0;
+    int64_t first_bin = 0;
+    std::vector<uint64_t> counts;
+    Range range;
+    int64_t finite_count = 0;
+    int64_t non_finite_count = 0;
+  };
+  // Throws Error(kInvalidData) when the parts contradict each other.
+  [[nodiscard]] static Histogram from_parts(const Parts& parts);
+
   // Equal to having added the other's values too.
   void merge(const Histogram& other);
 

@@ -12,23 +12,14 @@
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
 #include "support/graph_builder.h"
+#include "support/memory_source.h"
 
 namespace qtool::calib {
 namespace {
 
 using qtool::testing::GraphBuilder;
+using qtool::testing::MemorySource;
 using qtool::testing::random_tensor;
-
-class MemorySource final : public data::SampleSource {
- public:
-  explicit MemorySource(std::vector<data::Sample> samples) : samples_(std::move(samples)) {}
-  int64_t size() const override { return static_cast<int64_t>(samples_.size()); }
-  data::Sample load(int64_t index) const override { return samples_[static_cast<size_t>(index)]; }
-  std::string name(int64_t index) const override { return format("sample-{}.npy", index); }
-
- private:
-  std::vector<data::Sample> samples_;
-};
 
 constexpr unsigned kSamples = 7;
 

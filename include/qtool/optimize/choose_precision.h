@@ -1,0 +1,71 @@
+// `--optimizations selective`: which activations get more bits, by structure and by measuring. No names.
+//
+//  1. The decoding tail of a detector (head_analysis.h).
+//  2. Every other quantizer alone in the float model: what it does to the outputs (noise_probe.h). Noise powers add well
+//     enough, so the worst ones are widened in that order for as long as each is worth it and the cost allows.
+// Both steps are kept only if the whole simulation on samples kept aside is better with them.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "qtool/data/sample_source.h"
+#include "qtool/model/model_state.h"
+#include "qtool/optimize/head_analysis.h"
+#include "qtool/support/reporter.h"
+
+namespace qtool::optimize {
+
+using ActivationBits = std::map<ir::ValueId, int>;
+
+struct PrecisionOptions {
+  int threads = 1;
+  int wide_bits = 16;
+  int64_t samples = 8;          // of those kept aside
+  double work = 4e12;           // multiplications to spend on step 2, about; decides the number of samples there
+  double least_gain_db = 0.3;   // of the whole, that one more wide tensor must bring
+  double most_cost = 1.05;      // relative to all 8-bit (cost_model.h)
+  double target_db = 40.0;      // good enough: nothing is widened past it
+};
+
+struct PrecisionChoice {
+  ir::ValueId value = ir::kNoValue;  // leader of its quantizer group
+  int bits = 16;
+  std::string reason;
+  double alone_db = 0.0;             // output noise with this quantizer alone at 8 bits; 0 for the head
+};
+
+// One line of the search, for the report.
+struct PrecisionStep {
+  std::string name;                  // "as planned", "head", "activations"
+  double score_db = 0.0;             // of the whole simulation
+  std::vector<std::pair<std::string, double>> blocks;  // SQNR by output block
+  double cost = 1.0;
+  size_t wide = 0;                   // activations with more bits
+  bool kept = true;
+};
+
+struct SensitivityRow {
+  ir::ValueId value = ir::kNoValue;
+  double alone_db = 0.0;
+};
+
+struct PrecisionResult {
+  HeadAnalysis head;
+  std::vector<PrecisionChoice> choices;
+  std::vector<PrecisionStep> steps;
+  std::vector<SensitivityRow> sensitivity;   // worst first
+  int64_t samples = 0;
+};
+
+// A planned and encoded model with these activation widths.
+using Requantize = std::function<model::ModelState(const ActivationBits&)>;
+using RangeOf = std::function<std::optional<quant::Range>(ir::ValueId)>;
+
+// `held_out` must outlive the call only. Throws Error(kUnsupported) when shapes depend on data.
+[[nodiscard]] PrecisionResult choose_precision(const Requantize& requantize, const RangeOf& range, const data::SampleSource& held_out,
+                                               const PrecisionOptions& options, Reporter& reporter);
+
+}  // namespace qtool::optimize

@@ -1,0 +1,189 @@
+#include "qtool/optimize/choose_precision.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "qtool/optimize/cost_model.h"
+#include "qtool/optimize/noise_probe.h"
+#include "qtool/optimize/simulation_noise.h"
+#include "qtool/support/format.h"
+#include "tensor_traits.h"
+
+namespace qtool::optimize {
+
+namespace {
+
+using ir::ValueId;
+
+constexpr int kNarrowBits = 8;
+
+// A quantizer of the activations: every value that takes its grid.
+struct Quantizer8 {
+  ValueId leader;
+  std::vector<ValueId> members;
+  OutputNoise noise;  // alone, in the float model
+};
+
+std::vector<Quantizer8> narrow_quantizers(const model::ModelState& state) {
+  std::vector<Quantizer8> found;
+  for (const auto& [id, plan] : state.plan.tensors) {
+    if (plan.role != model::TensorRole::kActivation || plan.leader != id || plan.spec.bits > kNarrowBits) continue;
+    if (model::find_encoding(state.encodings, id) == nullptr) continue;
+    Quantizer8 quantizer{.leader = id, .members = grid_members(state, id)};
+    if (!quantizer.members.empty()) found.push_back(std::move(quantizer));
+  }
+  return found;
+}
+
+// Only what rounding the parameters does: the floor that wider activations cannot break.
+model::ModelState parameters_only(const model::ModelState& state) {
+  model::ModelState only = state;
+  std::erase_if(only.encodings, [&](const auto& entry) { return !state.graph.is_constant(entry.first); });
+  return only;
+}
+
+int64_t affordable_samples(const model::ModelState& state, const std::vector<Quantizer8>& quantizers, const PrecisionOptions& options,
+                           int64_t available) {
+  double work = 1.0;
+  for (const Quantizer8& quantizer : quantizers) work += suffix_work(state.graph, quantizer.members.front());
+  return std::clamp<int64_t>(static_cast<int64_t>(options.work / work), 1, std::min(available, options.samples));
+}
+
+class Search {
+ public:
+  Search(const Requantize& requantize, const RangeOf& range, const data::SampleSource& held_out, const PrecisionOptions& options,
+         Reporter& reporter)
+      : requantize_(requantize), range_(range), held_out_(held_out), options_(options), reporter_(reporter) {}
+
+  PrecisionResult run() {
+    best_ = requantize_({});
+    simulation_.emplace(best_.graph, held_out_, options_.samples, options_.threads);
+    result_.samples = simulation_->samples();
+    best_db_ = record("as planned", best_, true);
+    widen_head();
+    if (best_db_ < options_.target_db) widen_activations();
+    return std::move(result_);
+  }
+
+ private:
+  void widen_head() {
+    result_.head = analyze_head(best_.graph, range_);
+    std::vector<PrecisionChoice> choices;
+    for (const HeadFinding& finding : result_.head.findings) {
+      const model::TensorPlan* plan = best_.plan.find(finding.value);
+      if (plan == nullptr || plan->spec.bits > kNarrowBits) continue;
+      choices.push_back({finding.value, options_.wide_bits, finding.text, 0.0});
+    }
+    try_choices("head", choices);
+  }
+
+  void widen_activations() {
+    std::vector<Quantizer8> quantizers = narrow_quantizers(best_);
+    if (quantizers.empty()) return;
+    measure_alone(quantizers);
+    try_choices("activations", pick(quantizers));
+  }
+
+  void measure_alone(std::vector<Quantizer8>& quantizers) {
+    std::vector<ValueId> changeable;
+    for (const Quantizer8& quantizer : quantizers) changeable.insert(changeable.end(), quantizer.members.begin(), quantizer.members.end());
+    NoiseProbe probe(best_.graph, changeable, held_out_, options_.threads);
+    std::vector<int64_t> samples(static_cast<size_t>(affordable_samples(best_, quantizers, options_, held_out_.size())));
+    std::iota(samples.begin(), samples.end(), int64_t{0});
+    std::vector<Variant> variants;
+    for (const Quantizer8& quantizer : quantizers) {
+      variants.push_back({quantizer.members, onto_grid(*model::find_encoding(best_.encodings, quantizer.leader))});
+    }
+    reporter_.info(format("sensitivity: {} quantizers one at a time on {} samples", variants.size(), samples.size()));
+    const std::vector<OutputNoise> noise = probe.run(variants, samples);
+    for (size_t i = 0; i < noise.size(); ++i) quantizers[i].noise = noise[i];
+    const auto& blocks = probe.measure().blocks();
+    std::stable_sort(quantizers.begin(), quantizers.end(),
+                     [&](const Quantizer8& a, const Quantizer8& b) { return a.noise.cost(blocks) > b.noise.cost(blocks); });
+    for (const Quantizer8& quantizer : quantizers) result_.sensitivity.push_back({quantizer.leader, cost_db(quantizer.noise.cost(blocks))});
+  }
+
+  // Relative noise power by block: powers add, whatever the number of samples.
+  static void add_relative(std::vector<double>& total, const OutputNoise& noise, double sign) {
+    total.resize(noise.signal.size(), 0.0);
+    for (size_t b = 0; b < total.size(); ++b) {
+      if (noise.signal[b] > 0.0) total[b] = std::max(0.0, total[b] + sign * noise.noise[b] / noise.signal[b]);
+    }
+  }
+
+  double predicted_db(const std::vector<double>& relative) const {
+    OutputNoise noise{std::vector<double>(relative.size(), 1.0), relative};
+    return cost_db(noise.cost(simulation_->measure().blocks()));
+  }
+
+  // Worst first. The number of wide ones maximises the predicted score less a price for each: several quantizers that
+  // spoil the same output only pay off together.
+  std::vector<PrecisionChoice> pick(const std::vector<Quantizer8>& worst_first) {
+    std::vector<double> remaining;
+    add_relative(remaining, simulation_->of(parameters_only(best_)), 1.0);
+    for (const Quantizer8& quantizer : worst_first) add_relative(remaining, quantizer.noise, 1.0);
+    double most = predicted_db(remaining);
+    std::vector<PrecisionChoice> choices;
+    size_t chosen = 0;
+    for (size_t i = 0; i < worst_first.size() && predicted_db(remaining) < options_.target_db; ++i) {
+      const double alone = result_.sensitivity[i].alone_db;
+      choices.push_back({worst_first[i].leader, options_.wide_bits, format("its quantizer alone leaves the outputs at {:.1f} dB", alone), alone});
+      add_relative(remaining, worst_first[i].noise, -1.0);
+      const double worth = predicted_db(remaining) - options_.least_gain_db * static_cast<double>(choices.size());
+      if (worth <= most) continue;
+      if (relative_cost(requantize_(bits_with(choices))) > options_.most_cost) break;
+      most = worth;
+      chosen = choices.size();
+    }
+    choices.resize(chosen);
+    return choices;
+  }
+
+  [[nodiscard]] ActivationBits bits_with(const std::vector<PrecisionChoice>& more) const {
+    ActivationBits bits;
+    for (const PrecisionChoice& choice : result_.choices) bits[choice.value] = choice.bits;
+    for (const PrecisionChoice& choice : more) bits[choice.value] = choice.bits;
+    return bits;
+  }
+
+  void try_choices(const std::string& name, const std::vector<PrecisionChoice>& choices) {
+    if (choices.empty()) return;
+    model::ModelState candidate = requantize_(bits_with(choices));
+    const double db = record(name, candidate, false);
+    if (!(db > best_db_)) return;
+    result_.steps.back().kept = true;
+    result_.choices.insert(result_.choices.end(), choices.begin(), choices.end());
+    best_ = std::move(candidate);
+    best_db_ = db;
+  }
+
+  double record(const std::string& name, const model::ModelState& state, bool kept) {
+    const OutputNoise noise = simulation_->of(state);
+    const auto& blocks = simulation_->measure().blocks();
+    PrecisionStep step{.name = name, .score_db = cost_db(noise.cost(blocks)), .cost = relative_cost(state), .kept = kept};
+    for (size_t b = 0; b < blocks.size(); ++b) step.blocks.emplace_back(blocks[b].name, noise.sqnr_db(b));
+    for (const auto& [id, entry] : state.encodings) step.wide += !state.graph.is_constant(id) && entry.encoding.bits > kNarrowBits;
+    result_.steps.push_back(std::move(step));
+    return result_.steps.back().score_db;
+  }
+
+  const Requantize& requantize_;
+  const RangeOf& range_;
+  const data::SampleSource& held_out_;
+  PrecisionOptions options_;
+  Reporter& reporter_;
+  std::optional<SimulationNoise> simulation_;
+  model::ModelState best_;
+  double best_db_ = 0.0;
+  PrecisionResult result_;
+};
+
+}  // namespace
+
+PrecisionResult choose_precision(const Requantize& requantize, const RangeOf& range, const data::SampleSource& held_out,
+                                 const PrecisionOptions& options, Reporter& reporter) {
+  return Search(requantize, range, held_out, options, reporter).run();
+}
+
+}  // namespace qtool::optimize

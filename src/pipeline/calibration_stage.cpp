@@ -1,0 +1,143 @@
+#include "calibration_stage.h"
+
+#include <algorithm>
+
+#include "qtool/data/subset_source.h"
+#include "qtool/support/error.h"
+#include "qtool/support/format.h"
+
+namespace qtool::pipeline {
+
+namespace {
+
+constexpr int64_t kMostHeldOut = 12;
+
+void sort_by_cost(std::vector<MethodScore>& scores) {
+  std::stable_sort(scores.begin(), scores.end(), [](const MethodScore& a, const MethodScore& b) { return a.cost < b.cost; });
+}
+
+class Stage {
+ public:
+  Stage(const QuantizeConfig& config, const model::ModelState& state, const data::SampleSource& source, Reporter& reporter)
+      : config_(config), state_(state), source_(source), reporter_(reporter), observed_(passes::observed_values(state)),
+        automatic_(config.activation_method == "auto"), best_(config.activation_method == "best") {
+    method_ = &calib::builtin_registry().at(config.activation_method);
+  }
+
+  CalibrationStage run() {
+    if (!automatic_ && !best_ && !config_.compare_calibration) {
+      result_.statistics = calibrate(source_);
+      return std::move(result_);
+    }
+    const data::HeldOutSplit split = data::split_held_out(source_.size(), kMostHeldOut);
+    held_out_ = data::subset_of(source_, split.held_out);
+    if (split.held_out == split.kept) {
+      reporter_.warning(format("{} calibration samples are too few to keep some aside: ranges are judged on the samples they were made from", split.kept.size()));
+    }
+    result_.statistics = calibrate(*data::subset_of(source_, split.kept));
+    if (automatic_) result_.choices = optimize::choose_ranges(state_, result_.statistics.statistics, *held_out_, {.threads = config_.threads}, reporter_);
+    compare();
+    if (!automatic_ && !best_ && split.held_out != split.kept) add_held_out_statistics();
+    return std::move(result_);
+  }
+
+ private:
+  calib::CalibrationResult calibrate(const data::SampleSource& source) {
+    const bool histograms = method_->needs_histogram || config_.compare_calibration || config_.histograms || !config_.html.empty();
+    return calib::calibrate(state_.graph, observed_, source, {.threads = config_.threads, .histograms = histograms}, reporter_);
+  }
+
+  void compare() {
+    const optimize::SimulationNoise simulation(state_.graph, *held_out_, kMostHeldOut, config_.threads);
+    const MethodTrial trial{state_, result_.statistics.statistics, calib::builtin_registry().at(config_.weight_method), simulation};
+    MethodComparison comparison{.samples = simulation.samples()};
+    to_simulate_ = static_cast<int64_t>((automatic_ || best_ ? usual_methods().size() : 0) + (automatic_ ? 1 : 0) +
+                                        (config_.compare_calibration ? all_methods(config_.percentile).size() : 0));
+    if (automatic_ || best_) choose(trial, comparison);
+    if (config_.compare_calibration) {
+      const std::vector<MethodVariant> methods = all_methods(config_.percentile);
+      for (const MethodVariant& method : methods) add_score(trial.score(method), comparison);
+      tabulate(methods, comparison);
+    }
+    sort_by_cost(comparison.scores);
+    result_.comparison = std::move(comparison);
+  }
+
+  void add_score(MethodScore score, MethodComparison& comparison) {
+    comparison.scores.push_back(std::move(score));
+    reporter_.progress("simulate methods", static_cast<int64_t>(comparison.scores.size()), to_simulate_);
+  }
+
+  // The best single method, with outputs and the like at min-max; ranges chosen one by one if they are better together too.
+  void choose(const MethodTrial& trial, MethodComparison& comparison) {
+    const passes::ChosenRanges decisions = optimize::decision_ranges(state_, result_.statistics.statistics);
+    const MethodVariant* winner = nullptr;
+    double least = 0.0;
+    const std::vector<MethodVariant> methods = usual_methods();
+    for (const MethodVariant& method : methods) {
+      MethodScore score = trial.score(method, decisions);
+      score.label += ", outputs min-max";
+      if (winner == nullptr || score.cost < least) {
+        winner = &method;
+        least = score.cost;
+      }
+      add_score(std::move(score), comparison);
+    }
+    if (automatic_) {
+      MethodScore own = trial.score({"auto", method_, {}}, result_.choices.chosen);
+      const bool wins = own.cost <= least;
+      add_score(std::move(own), comparison);
+      if (wins) {
+        result_.chosen = result_.choices.chosen;
+        return;
+      }
+    }
+    use(*winner, decisions, automatic_ ? "auto: all by " : "best: ");
+  }
+
+  // Ranges of a single method, as choices, so that each entry says where it comes from.
+  void use(const MethodVariant& method, const passes::ChosenRanges& decisions, const std::string& prefix) {
+    result_.chosen = decisions;
+    for (const auto& [id, statistics] : result_.statistics.statistics) {
+      const model::TensorPlan* plan = state_.plan.find(id);
+      if (plan == nullptr || statistics.empty() || decisions.contains(id)) continue;
+      result_.chosen[id] = {method.method->range(statistics, plan->spec, method.options), prefix + method.label};
+    }
+  }
+
+  void tabulate(const std::vector<MethodVariant>& methods, MethodComparison& comparison) const {
+    for (const auto& [id, statistics] : result_.statistics.statistics) {
+      const model::TensorPlan* plan = state_.plan.find(id);
+      if (plan == nullptr || statistics.empty()) continue;
+      for (const MethodVariant& method : methods) {
+        const quant::Range range = method.method->range(statistics, plan->spec, method.options);
+        comparison.tensors[id].push_back({method.label, range, calib::expected_sqnr_db(statistics, plan->spec, range)});
+      }
+    }
+  }
+
+  void add_held_out_statistics() {
+    const calib::CalibrationResult rest = calibrate(*held_out_);
+    for (const auto& [id, statistics] : rest.statistics) result_.statistics.statistics[id].merge(statistics);
+    result_.statistics.samples += rest.samples;
+  }
+
+  const QuantizeConfig& config_;
+  const model::ModelState& state_;
+  const data::SampleSource& source_;
+  Reporter& reporter_;
+  const calib::Method* method_ = nullptr;
+  std::vector<ir::ValueId> observed_;
+  bool automatic_, best_;
+  int64_t to_simulate_ = 0;
+  std::unique_ptr<data::SampleSource> held_out_;
+  CalibrationStage result_;
+};
+
+}  // namespace
+
+CalibrationStage run_calibration(const QuantizeConfig& config, const model::ModelState& state, const data::SampleSource& source, Reporter& reporter) {
+  return Stage(config, state, source, reporter).run();
+}
+
+}  // namespace qtool::pipeline
