@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <numeric>
+#include <map>
 
 #include "analyze_page.h"
 #include "qtool/optimize/noise_probe.h"

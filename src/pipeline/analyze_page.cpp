@@ -51,13 +51,16 @@ Json sensitivity_part(const AnalyzeResult& result) {
   return part;
 }
 
-// The worst layers with their causes; where no cause stands out, the figures speak.
+// Layers worth a sentence: those with a cause, and those that lose much by themselves and beside the worst one.
 Json worst_part(const AnalyzeResult& result) {
-  constexpr size_t kShown = 9;
+  constexpr size_t kShown = 9, kSearched = 40;
+  constexpr double kMuch = 0.02, kBesideWorst = 0.05;
   Json list = Json::array();
-  for (size_t i = 0; i < std::min(kShown, result.layers.size()); ++i) {
+  const double most = result.layers.empty() ? 0.0 : result.layers[0].alone.loss.value_or(1.0);
+  for (size_t i = 0; i < std::min(kSearched, result.layers.size()) && list.size() < kShown; ++i) {
     const LayerSensitivity& layer = result.layers[i];
     const double loss = layer.alone.loss.value_or(1.0);
+    if (layer.cause.empty() && loss < std::max(kMuch, kBesideWorst * most)) continue;
     Json json = {{"name", layer.tensor.empty() ? layer.name : layer.tensor}, {"op", layer.op}, {"figure", loss_text(layer.alone)},
                  {"tone", loss > 0.3 ? "bad" : loss > 0.05 ? "warn" : "neutral"}};
     json["kind"] = layer.kind.empty() ? "no single cause" : layer.kind;
