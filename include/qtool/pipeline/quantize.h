@@ -74,7 +74,7 @@ struct QuantizeSummary {
   std::map<std::string, double> seconds;           // by stage, and "total"
 };
 
-// Writes `<model>.encodings.json`, `<model>.dlc` and `report.json` into config.output, and the page, all or nothing.
+// Writes `<model>.encodings.json`, `<model>.dlc` and `report.json` into config.output, all or nothing, and then the page.
 [[nodiscard]] QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter);
 
 [[nodiscard]] std::string tool_version();
