@@ -3,6 +3,8 @@
 # Source files are globbed with CONFIGURE_DEPENDS, so a new file is picked up by a plain rebuild. Files in
 # src/<name>/builtin each define `void register_<file>(Registry&)`; the calls are generated here in sorted order,
 # because static self-registration is dropped by the linker when it takes objects out of a static library.
+include(EmbedReport)
+
 function(qtool_generate_registration module out_var)
   file(GLOB builtin CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${module}/builtin/*.cpp)
   if(NOT builtin)
@@ -73,6 +75,10 @@ function(qtool_add_module module)
     list(APPEND generated ${profiles} ${recipes})
     set_source_files_properties(${PROJECT_SOURCE_DIR}/src/pipeline/version.cpp
       PROPERTIES COMPILE_DEFINITIONS QTOOL_VERSION="${PROJECT_VERSION}")
+  endif()
+  if(module STREQUAL "report")
+    qtool_embed_report(assets)
+    list(APPEND generated ${assets})
   endif()
   if(NOT sources)
     add_library(qtool_${module} INTERFACE)

@@ -1,7 +1,7 @@
 # The module order: what each module may include. This list sets the link dependencies and feeds
 # CheckLayers.cmake (test lint.layers), so that a wrong include fails with file, module and offender.
 set(QTOOL_MODULES
-  support tensor container ir quant data model onnxio ops exec calib eval exporters passes optimize pipeline cli)
+  support tensor container ir quant data model onnxio ops exec calib eval exporters passes optimize report pipeline cli)
 
 set(QTOOL_DEPS_support)
 set(QTOOL_DEPS_tensor support)
@@ -18,7 +18,8 @@ set(QTOOL_DEPS_eval exec data)
 set(QTOOL_DEPS_exporters model container onnxio ops)
 set(QTOOL_DEPS_passes calib eval)
 set(QTOOL_DEPS_optimize passes)
-set(QTOOL_DEPS_pipeline passes optimize exporters onnxio eval)
+set(QTOOL_DEPS_report support)
+set(QTOOL_DEPS_pipeline passes optimize exporters onnxio eval report)
 set(QTOOL_DEPS_cli pipeline)
 
 # Third-party libraries are fenced too: only these modules may see them.
@@ -30,6 +31,7 @@ set(QTOOL_EXTERNAL_onnxio qtool_onnx)
 set(QTOOL_EXTERNAL_exec qtool_dnnl)
 set(QTOOL_EXTERNAL_eval nlohmann_json::nlohmann_json pugixml::pugixml)
 set(QTOOL_EXTERNAL_exporters nlohmann_json::nlohmann_json)
+set(QTOOL_EXTERNAL_report nlohmann_json::nlohmann_json)
 set(QTOOL_EXTERNAL_pipeline nlohmann_json::nlohmann_json)
 set(QTOOL_EXTERNAL_cli CLI11::CLI11 spdlog::spdlog nlohmann_json::nlohmann_json)
 
@@ -44,5 +46,5 @@ set(QTOOL_FENCE_flatbuffers/ container)
 set(QTOOL_FENCE_pugixml.hpp eval)
 set(QTOOL_FENCE_zip.h data)
 set(QTOOL_FENCE_zlib.h container)
-set(QTOOL_FENCE_nlohmann/ data eval exporters pipeline cli)
+set(QTOOL_FENCE_nlohmann/ data eval exporters report pipeline cli)
 set(QTOOL_FENCES pugixml.hpp onnx/ google/protobuf dnnl oneapi/dnnl CLI/ spdlog/ flatbuffers/ zip.h zlib.h nlohmann/)

@@ -11,6 +11,7 @@ packages=(
   libjpeg-dev libpng-dev libzip-dev zlib1g-dev    # images, npz, DLC container
   libflatbuffers-dev nlohmann-json3-dev libssl-dev libpugixml-dev
   libcli11-dev libspdlog-dev libfmt-dev
+  libjs-chart.js                                  # charts of the HTML report; a build without it works
   libgtest-dev libgmock-dev
 )
 optional=(ccache)

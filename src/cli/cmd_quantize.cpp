@@ -42,6 +42,7 @@ void print_text(const QuantizeConfig& config, const pipeline::QuantizeSummary& s
   print_methods(s);
   print_stage_table(s);
   for (const std::string& name : s.files) std::printf("wrote %s\n", (config.output / name).string().c_str());
+  if (!config.html.empty()) std::printf("wrote %s\n", config.html.string().c_str());
   std::printf("%s", format("{:.2f} s (load {:.2f}, calibrate {:.2f}, export {:.2f}), peak memory {:.0f} MB\n", s.seconds.at("total"),
                            s.seconds.at("load"), s.seconds.at("calibrate"), s.seconds.at("export"), peak_memory_mb()).c_str());
 }
@@ -59,8 +60,9 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   auto options = std::make_shared<Options>();
   Options& o = *options;
   QuantizeConfig& c = o.config;
+  c.output.clear();
   app.add_option("model", c.model.path, "FP32 ONNX model")->required();
-  app.add_option("-o,--output", c.output, "output folder")->required();
+  app.add_option("-o,--output", c.output, "output folder; not needed with --html");
   add_input_shape(app, c.model.input_shapes);
   app.add_option("--calib,--input_list", c.data.calib, "folder of images, list file, .npy/.npz/.raw tensors")->group("Data");
   app.add_flag("--data-free", c.data_free, "no samples: ranges from batch-norm statistics; brings cle and bc along")->group("Data");
@@ -71,6 +73,7 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   add_quantization(app, o.quantization, c);
   app.add_option("--export-onnx", c.export_onnx, "write the FP32 model with adapted weights and biases")->group("Output");
   app.add_option("--encodings-version", c.encodings_version, "of the encodings file written: 0.6.1 (default), 1.0.0, 2.0.0, 2.1.0, overrides")->group("Output");
+  app.add_option("--html", c.html, "report as one HTML file: ranges, histograms, worst layers, sample images")->group("Output");
   app.add_option("--emit", o.emit, "comma list of encodings, dlc, qdq")->group("Output");
   app.add_option("--timings", o.timings, "write wall times of the stages to this JSON file")->group("Output");
   app.footer(

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "qtool/calib/model_inputs.h"
+#include "qtool/quant/quantize.h"
 #include "qtool/support/error.h"
 #include "qtool/support/parallel.h"
 #include "qtool/tensor/simd.h"
@@ -19,6 +20,15 @@ int affordable_workers(int threads, size_t arena_bytes) {
   return std::clamp(fit, 1, threads);
 }
 
+ir::Graph with_rounded_constants(const ir::Graph& graph, const model::EncodingTable& encodings) {
+  ir::Graph rounded = graph;
+  for (const auto& [id, entry] : encodings) {
+    const Tensor* constant = graph.constant(id);
+    if (constant != nullptr && constant->dtype() == DType::kFloat32) rounded.value(id).constant = quant::fake_quantize(*constant, entry.encoding);
+  }
+  return rounded;
+}
+
 }  // namespace
 
 exec::SuffixSession::Change onto_grid(const quant::Encoding& encoding) {
@@ -31,7 +41,7 @@ exec::SuffixSession::Change onto_grid(const quant::Encoding& encoding) {
 }
 
 struct NoiseProbe::Worker {
-  explicit Worker(const exec::Executor& executor) : session(executor) {}
+  Worker(const exec::Executor& executor, const std::optional<exec::Executor>& rounded) : session(executor, rounded ? &*rounded : nullptr) {}
 
   exec::SuffixSession session;
   int64_t sample = -1;
@@ -45,10 +55,12 @@ struct NoiseProbe::Worker {
   }
 };
 
-NoiseProbe::NoiseProbe(const ir::Graph& graph, const std::vector<ir::ValueId>& changeable, const data::SampleSource& source, int threads)
+NoiseProbe::NoiseProbe(const ir::Graph& graph, const std::vector<ir::ValueId>& changeable, const data::SampleSource& source, int threads,
+                       const model::EncodingTable* constants)
     : graph_(graph), source_(source), executor_(graph, {.observed = changeable, .keep_values = true}) {
+  if (constants != nullptr) rounded_.emplace(with_rounded_constants(graph, *constants), exec::ExecOptions{.observed = changeable, .keep_values = true});
   threads_ = affordable_workers(threads, executor_.summary().arena_bytes);
-  Worker worker(executor_);
+  Worker worker(executor_, rounded_);
   worker.session.run(calib::model_inputs(graph_, source_.load(0)));
   measure_.emplace(graph_, worker.outputs(graph_.outputs.size(), false));
 }
@@ -62,7 +74,7 @@ std::vector<OutputNoise> NoiseProbe::run_sample(Worker& worker, std::span<const 
   }
   std::vector<OutputNoise> result(variants.size());
   for (size_t i = 0; i < variants.size(); ++i) {
-    worker.session.rerun(variants[i].changed, variants[i].change);
+    worker.session.rerun(variants[i].changed, variants[i].change, variants[i].rounded);
     result[i].add(worker.reference.signal, measure_->noise(worker.reference, worker.outputs(graph_.outputs.size(), true)));
   }
   return result;
@@ -76,7 +88,7 @@ std::vector<OutputNoise> NoiseProbe::run(std::span<const Variant> variants, std:
   std::vector<std::optional<Worker>> workers(static_cast<size_t>(threads_));
   parallel_for(static_cast<int64_t>(found.size()), threads_, [&](int64_t job, int worker_index) {
     auto& worker = workers[static_cast<size_t>(worker_index)];
-    if (!worker) worker.emplace(executor_);
+    if (!worker) worker.emplace(executor_, rounded_);
     const size_t part = static_cast<size_t>(job) % parts, first = std::min(part * each, variants.size());
     const int64_t sample = samples[static_cast<size_t>(job) / parts];
     found[static_cast<size_t>(job)] = run_sample(*worker, variants.subspan(first, std::min(each, variants.size() - first)), sample);

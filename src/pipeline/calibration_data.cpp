@@ -39,6 +39,16 @@ data::PreprocessingRequest request_of(const DataOptions& options) {
   return request;
 }
 
+// Files of the first pictures that are used, bad ones left out.
+std::vector<std::filesystem::path> first_images(const std::map<std::string, std::filesystem::path>& files, const data::SampleSource& source) {
+  constexpr int64_t kShown = 4;
+  std::vector<std::filesystem::path> first;
+  for (int64_t i = 0; i < std::min(kShown, source.size()); ++i) {
+    if (const auto found = files.find(source.name(i)); found != files.end()) first.push_back(found->second);
+  }
+  return first;
+}
+
 }  // namespace
 
 std::map<std::string, optimize::ChannelMoments> image_input_moments(const DataOptions& options, const ir::Graph& graph,
@@ -69,12 +79,17 @@ CalibrationData open_calibration_data(const DataOptions& options, const ir::Grap
   data::SampleOptions samples;
   if (listing.kind == data::FileKind::kImage) {
     samples.preprocessing = data::resolve_preprocessing(request_of(options), inputs.at(0).type.shape);
+    result.preprocessing = samples.preprocessing;
     result.preprocessing_line = data::describe(samples.preprocessing, inputs[0].type.shape);
     result.preprocessing_json = data::to_json(samples.preprocessing);
     const bool said = options.preprocessing.preset || options.preprocessing.resize || !options.preprocess_file.empty() ||
                       options.preprocessing.mean || options.preprocessing.scale;
     reporter.info(format("preprocessing: {}{}", result.preprocessing_line,
                          said ? "" : " (derived from the model input; --preset or --preprocess says otherwise)"));
+  }
+  std::map<std::string, std::filesystem::path> image_files;
+  if (listing.kind == data::FileKind::kImage) {
+    for (const auto& sample : listing.samples) image_files[sample.name] = sample.by_input.begin()->second;
   }
   const auto hashes = hash_samples(listing, options.skip_bad_images ? 0 : options.limit, threads);
   if (options.skip_bad_images) {
@@ -90,6 +105,7 @@ CalibrationData open_calibration_data(const DataOptions& options, const ir::Grap
     samples.limit = options.limit;
     result.source = data::make_sample_source(std::move(listing), inputs, samples);
   }
+  result.first_images = first_images(image_files, *result.source);
   for (int64_t i = 0; i < result.source->size(); ++i) result.sample_sha256.push_back(hashes.at(result.source->name(i)));
   const std::string all = format("{}", join(result.sample_sha256, "\n"));
   result.sha256 = sha256_hex(std::as_bytes(std::span(all)));

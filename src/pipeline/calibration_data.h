@@ -15,6 +15,8 @@ struct CalibrationData {
   std::unique_ptr<data::SampleSource> source;
   std::string preprocessing_line;   // empty when the samples are tensors
   std::string preprocessing_json;
+  data::Preprocessing preprocessing;                 // of pictures
+  std::vector<std::filesystem::path> first_images;   // files of the first samples, for people to look at; empty for tensors
   std::string sha256;               // of the files' bytes in order
   std::vector<std::string> sample_sha256;                   // by sample of the source
   std::shared_ptr<const StatisticsFile> statistics;         // instead of a source

@@ -43,7 +43,7 @@ class Stage {
 
  private:
   calib::CalibrationResult calibrate(const data::SampleSource& source) {
-    const bool histograms = method_->needs_histogram || config_.compare_calibration;
+    const bool histograms = method_->needs_histogram || config_.compare_calibration || config_.histograms || !config_.html.empty();
     return calib::calibrate(state_.graph, observed_, source, {.threads = config_.threads, .histograms = histograms}, reporter_);
   }
 

@@ -1,6 +1,7 @@
 #include "qtool/pipeline/quantize.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "calibration_data.h"
 #include "qtool/calib/registry.h"
@@ -10,6 +11,7 @@
 #include "qtool/support/error.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"
+#include "quantize_page.h"
 #include "quantized_model.h"
 #include "report.h"
 #include "statistics_source.h"
@@ -35,6 +37,7 @@ void QuantizeConfig::validate() const {
   }
   for (const std::string& name : emit) (void)exporters::builtin_registry().at(name);
   if (!(percentile >= 90.0 && percentile <= 100.0)) problems.push_back(format("--percentile_calibration_value {}: use 90 to 100", percentile));
+  if (output.empty() && html.empty()) problems.push_back("nothing to write: give --output FOLDER, --html FILE or both");
   (void)exporters::format_of_name(encodings_version);
   if (blocks.block_size < 0) problems.push_back("--weight_block_size: at least 1");
   if (blocks.decompressed_bits > 0 && blocks.block_size == 0) problems.push_back("--lpbq needs --weight_block_size");
@@ -90,7 +93,13 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   LoadedModel loaded = load_model(config.model, reporter);
   refuse_quantized_model(loaded, config.model.path);
   const CalibrationData data = open_data(config, loaded, reporter);
-  OutputSet outputs(config.output);  // an output folder that cannot be written fails before the long work
+  // A place that cannot be written fails before the long work.
+  std::optional<OutputSet> outputs, page;
+  if (!config.output.empty()) outputs.emplace(config.output);
+  if (!config.html.empty()) page.emplace(config.html.has_parent_path() ? config.html.parent_path() : std::filesystem::path("."));
+  const ChannelRanges weights_before = page ? weight_channel_ranges(loaded.state.graph) : ChannelRanges();
+  std::optional<exec::Executor> reference;  // of the float model, before any optimization
+  if (page) reference.emplace(loaded.state.graph, exec::ExecOptions{});
   clock.mark("load");
   const QuantizedModel quantized = quantize_in_memory(config, std::move(loaded), data, clock, reporter);
   const model::ModelState& state = quantized.model.state;
@@ -99,19 +108,22 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   const std::string stem = config.model.path.stem().string();
   std::vector<ReportedFile> files;
   const auto emit = [&](const std::string& name, std::span<const std::byte> bytes, std::map<std::string, size_t> counts = {}) {
-    outputs.add(name, bytes);
+    outputs->add(name, bytes);
     files.push_back({name, bytes.size(), std::move(counts)});
     summary.files.push_back(name);
   };
   const exporters::ExportRequest request{state, quantized.profile, stem, tool_version(), reporter, config.encodings_version};
-  for (const std::string& name : config.emit) {
+  for (const std::string& name : outputs ? config.emit : std::vector<std::string>()) {
     for (const exporters::OutputFile& file : exporters::builtin_registry().at(name).write(request)) emit(file.name, file.content, file.counts);
   }
   clock.mark("export");
   summary.weight_sqnr_db = total_weight_sqnr(state);
-  const std::string report = write_report({config, quantized, data, summary.weight_sqnr_db, files});
-  emit("report.json", std::as_bytes(std::span(report)));
-  outputs.commit();
+  const ReportInputs report_inputs{config, quantized, data, summary.weight_sqnr_db, files};
+  const std::string report = write_report(report_inputs);
+  if (outputs) emit("report.json", std::as_bytes(std::span(report)));
+  if (page) page->add(config.html.filename().string(), quantize_page({report_inputs, report, weights_before, *reference}, reporter));
+  if (outputs) outputs->commit();
+  if (page) page->commit();
   if (!config.export_onnx.empty()) write_adapted_model(config.export_onnx, state);
   clock.mark("write");
 

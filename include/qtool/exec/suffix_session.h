@@ -18,7 +18,9 @@ class SuffixSession {
  public:
   // Made with ExecOptions::keep_values, the values to be changed among `observed`. Throws Error(kUnsupported) when shapes
   // depend on data.
-  explicit SuffixSession(const Executor& executor);
+  // `variant`: of the same graph with other values in some constants, made with the same options; rerun() can take steps
+  // from it. Its sessions are not needed, but it must have been planned alike: Error(kInternal) otherwise.
+  explicit SuffixSession(const Executor& executor, const Executor* variant = nullptr);
   ~SuffixSession();
   SuffixSession(SuffixSession&&) noexcept;
 
@@ -27,7 +29,8 @@ class SuffixSession {
   // Alters `count` floats in place, channel padding included: an element-wise function, so the layout does not matter.
   using Change = std::function<void(ir::ValueId value, std::span<float> values)>;
   // Every value of `changed` is altered where it is made; a later one sees the changes of earlier ones.
-  void rerun(std::span<const ir::ValueId> changed, const Change& change);
+  // Operators that read a constant of `replaced` take all their constants from the variant.
+  void rerun(std::span<const ir::ValueId> changed, const Change& change, std::span<const ir::ValueId> replaced = {});
 
   // Of the run, and of the last rerun, in graph order.
   [[nodiscard]] Tensor output(size_t index) const;

@@ -11,6 +11,7 @@
 
 #include "qtool/data/sample_source.h"
 #include "qtool/exec/suffix_session.h"
+#include "qtool/model/model_state.h"
 #include "qtool/optimize/output_measure.h"
 #include "qtool/quant/encoding.h"
 
@@ -20,6 +21,7 @@ namespace qtool::optimize {
 struct Variant {
   std::vector<ir::ValueId> changed;
   exec::SuffixSession::Change change;
+  std::vector<ir::ValueId> rounded;  // constants that are on their grids; the probe must know their encodings
 };
 
 // A change that puts values on a grid of one scale for the tensor.
@@ -29,7 +31,9 @@ class NoiseProbe {
  public:
   // `changeable`: every value that a variant may name. The source must outlive the probe. Throws Error(kUnsupported) when
   // shapes depend on data.
-  NoiseProbe(const ir::Graph& graph, const std::vector<ir::ValueId>& changeable, const data::SampleSource& source, int threads);
+  // `constants`: grids of constants that variants may ask for; nullptr: none.
+  NoiseProbe(const ir::Graph& graph, const std::vector<ir::ValueId>& changeable, const data::SampleSource& source, int threads,
+             const model::EncodingTable* constants = nullptr);
 
   [[nodiscard]] const OutputMeasure& measure() const { return *measure_; }
 
@@ -44,6 +48,7 @@ class NoiseProbe {
   const data::SampleSource& source_;
   int threads_;
   exec::Executor executor_;
+  std::optional<exec::Executor> rounded_;  // the same with every known constant on its grid
   std::optional<OutputMeasure> measure_;
 };
 

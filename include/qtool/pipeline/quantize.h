@@ -33,7 +33,8 @@ struct OverrideOptions {
 struct QuantizeConfig {
   ModelOptions model;
   DataOptions data;
-  std::filesystem::path output = ".";
+  std::filesystem::path output = ".";              // empty: only the page is written
+  std::filesystem::path html;                      // report as a self-contained page; empty: none
   std::string profile = "dsp";
   std::optional<int> bias_bitwidth, act_bitwidth, weights_bitwidth;
   bool per_channel = false;                        // --use_per_channel_quantization
@@ -58,6 +59,7 @@ struct QuantizeConfig {
   bool data_free = false;                          // no samples: ranges from folded batch norms
   std::filesystem::path export_onnx;               // the float model with adapted parameters; empty: not written
   std::vector<std::string> emit = {"encodings", "dlc"};
+  bool histograms = false;                         // collect them although the method needs none
   int threads = 1;
 
   // `optimizations` without "selective", which chooses precision before any stage runs.
@@ -90,7 +92,7 @@ struct QuantizeSummary {
   std::map<std::string, double> seconds;           // by stage, and "total"
 };
 
-// Writes `<model>.encodings.json`, `<model>.dlc` and `report.json` into config.output, all or nothing.
+// Writes `<model>.encodings.json`, `<model>.dlc` and `report.json` into config.output, all or nothing, and then the page.
 [[nodiscard]] QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter);
 
 [[nodiscard]] std::string tool_version();

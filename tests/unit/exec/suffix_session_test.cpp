@@ -100,5 +100,48 @@ TEST(SuffixSession, TellsWhichOutputsAreBehindTheChange) {
   EXPECT_TRUE(session.output_changed(1));
 }
 
+// Weights and biases of layers one at a time, by steps of a second plan.
+TEST(SuffixSession, ConstantsOfAVariantReachOnlyTheirReaders) {
+  for (unsigned seed = 8001; seed <= 8040; ++seed) {
+    SCOPED_TRACE(format("seed {}", seed));
+    const ir::Graph graph = random_graph(seed);
+    std::vector<ir::ValueId> parameters;
+    ir::Graph scaled = graph;
+    for (const ir::NodeId id : graph.node_ids()) {
+      const ir::Node& node = graph.node(id);
+      if (node.op_type != "Conv" && node.op_type != "MatMul" && node.op_type != "Gemm") continue;
+      for (const ir::ValueId input : node.inputs) {
+        if (!graph.is_constant(input)) continue;
+        Tensor tensor = graph.constant(input)->clone();
+        scale(input, tensor.mutable_data<float>());
+        scaled.value(input).constant = tensor;
+        parameters.push_back(input);
+      }
+    }
+    const std::vector<ir::ValueId> values = float_values(graph);
+    const ExecOptions options{.observed = values, .keep_values = true};
+    const Executor executor(graph, options), variant(scaled, options);
+    const auto inputs = random_inputs(graph, seed);
+    SuffixSession session(executor, &variant);
+    session.run(inputs);
+    for (const ir::ValueId id : parameters) {
+      const std::vector<ir::ValueId> replaced = {id};
+      session.rerun({}, {}, replaced);
+      // The step is taken whole, so the other parameters of the same operator change with it.
+      ir::Graph expected_graph = graph;
+      for (const ir::NodeId user : graph.value(id).uses) {
+        for (const ir::ValueId other : graph.node(user).inputs) {
+          if (scaled.is_constant(other)) expected_graph.value(other).constant = scaled.value(other).constant;
+        }
+      }
+      const auto expected = ops::interpret(expected_graph, ops::builtin_registry(), inputs);
+      for (size_t i = 0; i < expected.size(); ++i) {
+        expect_close(expected[i], session.changed_output(i), format("output {} behind {}", i, graph.value(id).name), kTolerance);
+      }
+    }
+    if (::testing::Test::HasFailure()) FAIL() << graph.to_text();
+  }
+}
+
 }  // namespace
 }  // namespace qtool::exec::testing
