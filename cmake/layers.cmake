@@ -1,7 +1,7 @@
 # The module order: what each module may include. This list sets the link dependencies and feeds
 # CheckLayers.cmake (test lint.layers), so that a wrong include fails with file, module and offender.
 set(QTOOL_MODULES
-  support tensor container ir quant data model onnxio ops exec calib eval exporters passes optimize pipeline cli)
+  support tensor container ir quant data model onnxio ops exec calib eval exporters passes rounding optimize pipeline cli)
 
 set(QTOOL_DEPS_support)
 set(QTOOL_DEPS_tensor support)
@@ -17,7 +17,8 @@ set(QTOOL_DEPS_calib exec data)
 set(QTOOL_DEPS_eval exec data)
 set(QTOOL_DEPS_exporters model container onnxio ops)
 set(QTOOL_DEPS_passes calib eval)
-set(QTOOL_DEPS_optimize passes)
+set(QTOOL_DEPS_rounding exec data)
+set(QTOOL_DEPS_optimize passes rounding)
 set(QTOOL_DEPS_pipeline passes optimize exporters onnxio eval)
 set(QTOOL_DEPS_cli pipeline)
 
@@ -26,6 +27,7 @@ set(QTOOL_EXTERNAL_support fmt::fmt Threads::Threads OpenSSL::Crypto)
 set(QTOOL_EXTERNAL_tensor Eigen3::Eigen)
 set(QTOOL_EXTERNAL_container ZLIB::ZLIB flatbuffers_headers)
 set(QTOOL_EXTERNAL_data JPEG::JPEG PNG::PNG PkgConfig::libzip nlohmann_json::nlohmann_json)
+set(QTOOL_EXTERNAL_rounding Eigen3::Eigen)
 set(QTOOL_EXTERNAL_onnxio qtool_onnx)
 set(QTOOL_EXTERNAL_exec qtool_dnnl)
 set(QTOOL_EXTERNAL_eval nlohmann_json::nlohmann_json)
@@ -35,6 +37,7 @@ set(QTOOL_EXTERNAL_cli CLI11::CLI11 spdlog::spdlog nlohmann_json::nlohmann_json)
 
 # header prefix -> modules that may include it
 set(QTOOL_FENCE_onnx/ onnxio)
+set(QTOOL_FENCE_Eigen/ tensor rounding)
 set(QTOOL_FENCE_google/protobuf onnxio)
 set(QTOOL_FENCE_dnnl exec)
 set(QTOOL_FENCE_oneapi/dnnl exec)
@@ -44,4 +47,4 @@ set(QTOOL_FENCE_flatbuffers/ container)
 set(QTOOL_FENCE_zip.h data)
 set(QTOOL_FENCE_zlib.h container)
 set(QTOOL_FENCE_nlohmann/ data eval exporters pipeline cli)
-set(QTOOL_FENCES onnx/ google/protobuf dnnl oneapi/dnnl CLI/ spdlog/ flatbuffers/ zip.h zlib.h nlohmann/)
+set(QTOOL_FENCES Eigen/ onnx/ google/protobuf dnnl oneapi/dnnl CLI/ spdlog/ flatbuffers/ zip.h zlib.h nlohmann/)

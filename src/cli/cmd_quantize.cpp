@@ -17,7 +17,7 @@ using pipeline::QuantizeConfig;
 struct Options {
   QuantizeConfig config;
   PreprocessingFlags preprocessing;
-  std::string emit, timings;
+  std::string emit, timings, optimizations, adaround_method = "descent";
   int bias = 0, act = 0, weights = 0;
 };
 
@@ -60,6 +60,10 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   app.add_option("--param_quantizer_calibration,--param_quantizer", c.weight_method, "calibration method of weights")->group(group);
   app.add_option("--percentile_calibration_value", c.percentile, "share kept by the percentile method, 90 to 100 (99.99)")->group(group);
   app.add_option("--float", c.keep_float, "leave operators in float: glob on node or tensor names, or operator type (repeatable)")->group(group)->allow_extra_args(false);
+  app.add_option("--optimizations", o.optimizations, "comma list: adaround")->group(group);
+  app.add_option("--adaround-method", o.adaround_method, "descent (default), classic, nearest")->group(group);
+  app.add_option("--adaround-iterations", c.adaround.classic.iterations, "classic: iterations a layer")->group(group);
+  app.add_option("--seed", c.adaround.seed, "seed of sampled rows (0)")->group(group);
   app.add_option("--emit", o.emit, "comma list of encodings, dlc")->group("Output");
   app.add_option("--timings", o.timings, "write wall times of the stages to this JSON file")->group("Output");
   app.footer(
@@ -76,6 +80,8 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
     if (app.count("--bias_bitwidth") > 0) c.bias_bitwidth = o.bias;
     if (app.count("--act_bitwidth") > 0) c.act_bitwidth = o.act;
     if (app.count("--weights_bitwidth") > 0) c.weights_bitwidth = o.weights;
+    if (!o.optimizations.empty()) c.optimizations = CLI::detail::split(o.optimizations, ',');
+    c.adaround.method = rounding::method_from_name(o.adaround_method);
     if (!o.emit.empty()) c.emit = CLI::detail::split(o.emit, ',');
     const pipeline::QuantizeSummary summary = pipeline::quantize(c, reporter);
     const std::string json = summary_json(summary).dump(2) + "\n";

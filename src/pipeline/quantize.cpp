@@ -125,6 +125,12 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   clock.mark("calibrate");
 
   const passes::EncodingNotes notes = passes::compute_encodings(model.state, calibration.statistics, activation_method, weight_method, {.percentile = config.percentile});
+  if (!config.optimizations.empty()) {
+    rounding::AdaroundOptions adaround = config.adaround;
+    adaround.threads = config.threads;
+    (void)rounding::adaround(model.state, *data.source, adaround, reporter);
+    clock.mark("adaround");
+  }
   std::vector<std::string> warnings;
   say_notes(notes, warnings);
   const auto outside = layers_outside_batch_norm(model.state, calibration.statistics);

@@ -9,6 +9,7 @@
 
 #include "qtool/data/preprocess_request.h"
 #include "qtool/pipeline/load_model.h"
+#include "qtool/rounding/adaround.h"
 #include "qtool/support/reporter.h"
 
 namespace qtool::pipeline {
@@ -34,6 +35,8 @@ struct QuantizeConfig {
   double percentile = 99.99;                       // --percentile_calibration_value
   std::vector<std::string> keep_float;             // --float: node or tensor globs, operator types
   std::vector<std::string> emit = {"encodings", "dlc"};
+  std::vector<std::string> optimizations;          // --optimizations
+  rounding::AdaroundOptions adaround;
   int threads = 1;
 
   // Every problem of the configuration itself in one Error(kUsage).

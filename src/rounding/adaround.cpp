@@ -1,0 +1,106 @@
+#include "qtool/rounding/adaround.h"
+
+#include <algorithm>
+
+#include "gather.h"
+#include "layer_site.h"
+#include "lockstep.h"
+#include "qtool/quant/quantize.h"
+#include "qtool/support/error.h"
+#include "qtool/support/format.h"
+#include "qtool/support/nearest_name.h"
+#include "sampling.h"
+#include "solve_layer.h"
+
+namespace qtool::rounding {
+
+namespace {
+
+struct NamedMethod {
+  const char* name;
+  Method method;
+};
+constexpr NamedMethod kMethods[] = {
+    {"descent", Method::kDescent}, {"classic", Method::kClassic}, {"nearest", Method::kNearest}, {"seqmse", Method::kSeqMse}};
+
+LayerProblem problem_of(const model::ModelState& state, const ir::Graph& reference, const LayerSite& site, const LayerData& data, int threads) {
+  LayerProblem problem{.data = data, .activation = site.activation, .weights = weight_matrix(site, *reference.constant(site.weight)),
+                       .bias = {}, .encoding = state.encodings.at(site.weight).encoding, .threads = threads};
+  if (site.bias != ir::kNoValue) problem.bias = reference.constant(site.bias)->to_float();
+  return problem;
+}
+
+// As compute_encodings does it: from the scales of input and weight, or from a range of its own.
+void refresh_bias_encoding(model::ModelState& state, ir::ValueId bias) {
+  const model::TensorPlan* plan = state.plan.find(bias);
+  const auto entry = state.encodings.find(bias);
+  if (plan == nullptr || entry == state.encodings.end() || entry->second.frozen) return;
+  const Tensor& tensor = *state.graph.constant(bias);
+  const quant::Encoding* input = model::find_encoding(state.encodings, plan->bias_of_input);
+  const quant::Encoding* weight = model::find_encoding(state.encodings, plan->bias_of_weight);
+  if (input != nullptr && weight != nullptr) {
+    entry->second.encoding = quant::bias_encoding(input->grids[0].scale, *weight, tensor.element_count());
+  } else {
+    entry->second.encoding = quant::encoding_from_ranges(plan->spec, quant::tensor_ranges(tensor, -1));
+  }
+}
+
+void store(model::ModelState& state, const LayerSite& site, const LayerSolution& solution, Method method) {
+  ir::Value& weight = state.graph.value(site.weight);
+  weight.constant = weight_tensor(site, weight.constant->shape(), solution.weights);
+  model::EncodingEntry& entry = state.encodings.at(site.weight);
+  entry.encoding = solution.encoding;
+  entry.source = format("{}, {}", method_name(method), solution.method);
+  entry.frozen = true;
+  if (site.bias == ir::kNoValue) return;
+  ir::Value& bias = state.graph.value(site.bias);
+  bias.constant = Tensor::from<float>(bias.constant->shape(), std::span<const float>(solution.bias));
+  refresh_bias_encoding(state, site.bias);
+}
+
+}  // namespace
+
+Method method_from_name(const std::string& name) {
+  for (const NamedMethod& known : kMethods) {
+    if (name == known.name) return known.method;
+  }
+  throw Error(ErrorCode::kUsage, format("unknown rounding method '{}'; use one of {}{}", name, join(method_names(), ", "),
+                                        did_you_mean(name, method_names())));
+}
+
+std::string method_name(Method method) {
+  return std::find_if(std::begin(kMethods), std::end(kMethods), [&](const NamedMethod& m) { return m.method == method; })->name;
+}
+
+std::vector<std::string> method_names() {
+  std::vector<std::string> names;
+  for (const NamedMethod& known : kMethods) names.emplace_back(known.name);
+  return names;
+}
+
+AdaroundReport adaround(model::ModelState& state, const data::SampleSource& source, const AdaroundOptions& options, Reporter& reporter) {
+  const LayerList layers = find_layers(state);
+  AdaroundReport report;
+  for (const SkippedLayer& skipped : layers.skipped) report.skipped.push_back(format("{}: {}", skipped.node, skipped.reason));
+  const ir::Graph reference = state.graph;
+  const std::vector<bool> held_out = held_out_images(options.seed, source.size());
+  Lockstep lockstep(reference, state, layers.sites, source, {.threads = options.threads, .frontier_bytes = options.frontier_bytes});
+  const auto total = static_cast<int64_t>(layers.sites.size());
+  for (size_t i = 0; i < layers.sites.size(); ++i) {
+    const LayerSite& site = layers.sites[i];
+    const LayerData data = gather_layer(lockstep, reference, layers.sites, i, held_out, options.method == Method::kClassic, options);
+    const LayerProblem problem = problem_of(state, reference, site, data, options.threads);
+    LayerReport line{.node = reference.node(site.node).name, .bits = problem.encoding.bits, .rows = data.fit.rows};
+    const LayerSolution solution = solve_layer(problem, options, i, line.error_nearest);
+    line.method = solution.method;
+    line.error = solution.error;
+    reporter.debug(format("adaround: {} ({} x {}, {} rows): output error {:.3g} -> {:.3g} ({})", line.node, site.shape.channels(), site.shape.inputs,
+                          line.rows, line.error_nearest, line.error, line.method));
+    store(state, site, solution, options.method);
+    report.layers.push_back(std::move(line));
+    reporter.progress("adaround", static_cast<int64_t>(i) + 1, total);
+  }
+  return report;
+}
+
+}  // namespace qtool::rounding
