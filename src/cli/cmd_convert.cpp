@@ -10,7 +10,7 @@ namespace qtool::cli {
 Action add_convert(CLI::App& app, const CommonOptions& common) {
   auto config = std::make_shared<pipeline::ConvertConfig>();
   app.add_option("model", config->model.path, "ONNX model")->required();
-  app.add_option("-o,--output", config->output, "the .dlc file to write")->required();
+  app.add_option("-o,--output", config->output, "the file to write: .dlc, or .onnx for the cleaned-up float model")->required();
   app.add_flag("--fp16", config->fp16, "weights and activations in float16");
   add_input_shape(app, config->model.input_shapes);
   return [config, &common](Reporter& reporter) {

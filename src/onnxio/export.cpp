@@ -11,6 +11,7 @@
 
 #include "element_types.h"
 #include "qtool/ir/subgraph.h"
+#include "qtool/onnxio/opset_upgrade.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
 
@@ -100,6 +101,9 @@ class GraphWriter {
     const size_t explicit_inputs = ir::explicit_input_count(node);
     for (size_t i = 0; i < explicit_inputs; ++i) proto.add_input(name_of(node.inputs[i]));
     for (const ValueId output : node.outputs) proto.add_output(name_of(output));
+    // Optional tensors at the end are left out, not named "".
+    while (proto.input_size() > 0 && proto.input(proto.input_size() - 1).empty()) proto.mutable_input()->RemoveLast();
+    while (proto.output_size() > 0 && proto.output(proto.output_size() - 1).empty()) proto.mutable_output()->RemoveLast();
 
     OuterNames inner_names;
     const std::vector<std::string> captured = ir::captures(node);
@@ -187,18 +191,20 @@ Bytes serialize(const onnx::ModelProto& proto) {
 
 }  // namespace
 
-Bytes export_model(const Graph& graph, const ExportOptions& options) {
+Bytes export_model(const Graph& source, const ExportOptions& options) {
   Needs needs;
-  collect_needs(graph, needs);
+  collect_needs(source, needs);
   for (auto& [domain, version] : needs.opsets) {
     if (version == 0) version = domain.empty() ? kDefaultOpset : 1;
   }
   int64_t& default_opset = needs.opsets.try_emplace("", kDefaultOpset).first->second;
   if (needs.int4) default_opset = std::max(default_opset, kFirstOpsetWithInt4);
   for (const auto& [domain, version] : options.opsets) needs.opsets[domain] = version;
+  Graph graph = source;
+  upgrade_opset(graph, default_opset);
 
   onnx::ModelProto proto;
-  proto.set_ir_version(needs.int4 ? std::max(options.ir_version, kFirstIrWithInt4) : options.ir_version);
+  proto.set_ir_version(std::max(options.ir_version, needs.int4 ? kFirstIrWithInt4 : ir_version_for_opset(default_opset)));
   proto.set_producer_name(options.producer_name);
   if (!options.producer_version.empty()) proto.set_producer_version(options.producer_version);
   for (const auto& [domain, version] : needs.opsets) {
