@@ -74,6 +74,7 @@ Action add_evaluate(CLI::App& app, const CommonOptions& common) {
   app.add_option("--images", c.images, "folder of images")->required()->group("Data");
   app.add_option("--labels", c.labels, "COCO JSON, `file class` list, class folders, YOLO or mask folder")->group("Data");
   app.add_option("--encodings", c.encodings, "encodings JSON: simulate instead of float")->group("Data");
+  app.add_option("--reference", c.reference, "without --labels: the float model to compare with (default: the model itself in float)")->group("Data");
   app.add_option("--limit", c.limit, "use N images only")->check(CLI::Range(int64_t{1}, int64_t{1} << 40).description(""))->group("Data");
   app.add_option("--task", o.task, "classify, detect, segment or auto")->group("Task");
   app.add_option("--class-offset", c.class_offset, "subtracted from the model's class index")->group("Task");

@@ -64,6 +64,7 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   app.add_option("--adaround-method", o.adaround_method, "descent (default), classic, nearest")->group(group);
   app.add_option("--adaround-iterations", c.adaround.classic.iterations, "classic: iterations a layer")->group(group);
   app.add_option("--seed", c.adaround.seed, "seed of sampled rows (0)")->group(group);
+  app.add_option("--export-onnx", c.export_onnx, "write the FP32 model with adapted weights and biases")->group("Output");
   app.add_option("--emit", o.emit, "comma list of encodings, dlc")->group("Output");
   app.add_option("--timings", o.timings, "write wall times of the stages to this JSON file")->group("Output");
   app.footer(

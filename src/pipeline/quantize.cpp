@@ -8,6 +8,7 @@
 #include "normalization_check.h"
 #include "qtool/calib/calibrator.h"
 #include "qtool/calib/registry.h"
+#include "qtool/exporters/float_onnx.h"
 #include "qtool/exporters/registry.h"
 #include "qtool/onnxio/quantized_kind.h"
 #include "qtool/passes/compute_encodings.h"
@@ -164,6 +165,9 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
                                           summary.weight_sqnr_db, files});
   emit("report.json", std::as_bytes(std::span(report)));
   outputs.commit();
+  if (!config.export_onnx.empty()) {
+    write_file_atomically(config.export_onnx, exporters::write_float_onnx(model.state.graph, {.tool_version = tool_version(), .metadata = {}}));
+  }
   clock.mark("write");
 
   summary.preprocessing = data.preprocessing_line;

@@ -17,6 +17,7 @@ namespace qtool::pipeline {
 struct EvaluateConfig {
   ModelOptions model;
   std::filesystem::path encodings;   // empty: float
+  std::filesystem::path reference;   // without labels: the float model to compare with; empty: `model` itself in float
   std::filesystem::path images;
   std::filesystem::path labels;      // empty: compare float and simulation instead
   std::filesystem::path preprocess_file;

@@ -37,6 +37,7 @@ struct QuantizeConfig {
   std::vector<std::string> emit = {"encodings", "dlc"};
   std::vector<std::string> optimizations;          // --optimizations
   rounding::AdaroundOptions adaround;
+  std::filesystem::path export_onnx;               // the float model with adapted parameters; empty: not written
   int threads = 1;
 
   // Every problem of the configuration itself in one Error(kUsage).
