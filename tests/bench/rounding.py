@@ -10,13 +10,13 @@ Methods: min-max (no optimization), nearest (with bias correction), descent, cla
 """
 import argparse
 import json
+import os
 import pathlib
 import shlex
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 from real_models import recipe
 
@@ -51,7 +51,11 @@ def quantize(args, model, calib, sidecar, extra, method, seed, folder):
         command += ["--optimizations", optimizations, "--adaround-method", method, "--seed", str(seed)]
     if method == "classic" and args.iterations:
         command += ["--adaround-iterations", str(args.iterations)]
-    return run(command)[0]
+    before = os.times()
+    summary = run(command)[0]
+    after = os.times()
+    summary["cpu"] = after.children_user - before.children_user + after.children_system - before.children_system
+    return summary
 
 
 def evaluate(args, data, model, name, sidecar, labels, images_folder, folder):
@@ -81,7 +85,7 @@ def main():
     parser.add_argument("--extra", default="--act_quantizer_calibration mse")
     args = parser.parse_args()
     settings = json.loads((args.data / "models/models.json").read_text())
-    print("| model | method | seed | metric | agreement % | SQNR dB | adaround s | total s | MB |\n|---|---|---|---|---|---|---|---|---|")
+    print("| model | method | seed | metric | agreement % | SQNR dB | adaround s | total s | CPU s | MB |\n|---|---|---|---|---|---|---|---|---|---|")
     for name in args.models.split(","):
         model = args.data / "models" / f"{name}.onnx"
         for method in args.methods.split(","):
@@ -96,9 +100,9 @@ def main():
                     rows.append(row)
                     seconds = summary["seconds"]
                     print(f"| {name} | {method} | {seed} | {row[0]:.2f} | {row[1]:.1f} | {row[2]:.2f} | {seconds.get('adaround', 0):.2f} | "
-                          f"{seconds['total']:.2f} | {summary['peak_memory_mb']:.0f} |", flush=True)
+                          f"{seconds['total']:.2f} | {summary['cpu']:.2f} | {summary['peak_memory_mb']:.0f} |", flush=True)
             if len(rows) > 1:
-                print(f"| {name} | {method} | mean | " + " | ".join(f"{statistics.mean(r[i] for r in rows):.2f}" for i in range(3)) + " | | | |", flush=True)
+                print(f"| {name} | {method} | mean | " + " | ".join(f"{statistics.mean(r[i] for r in rows):.2f}" for i in range(3)) + " | | | | |", flush=True)
 
 
 if __name__ == "__main__":
