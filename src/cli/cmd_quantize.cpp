@@ -18,6 +18,7 @@ struct Options {
   QuantizeConfig config;
   PreprocessingFlags preprocessing;
   std::string emit, timings, optimizations, adaround_method = "descent";
+  std::vector<double> beta_range;
   int bias = 0, act = 0, weights = 0;
 };
 
@@ -63,6 +64,12 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   app.add_option("--optimizations", o.optimizations, "comma list: adaround")->group(group);
   app.add_option("--adaround-method", o.adaround_method, "descent (default), classic, nearest")->group(group);
   app.add_option("--adaround-iterations", c.adaround.classic.iterations, "classic: iterations a layer")->group(group);
+  app.add_option("--adaround-lambda", c.adaround.classic.regularization, "classic: weight of the rounding loss (0.01)")->group(group);
+  app.add_option("--adaround-beta-range", o.beta_range, "classic: start and end of the annealing exponent (20 2)")->expected(2)->group(group);
+  app.add_option("--adaround-warm-start", c.adaround.classic.warm_start, "classic: share of iterations without rounding loss (0.2)")->group(group);
+  app.add_option("--adaround-learning-rate", c.adaround.classic.learning_rate, "classic: of Adam (0.001)")->group(group);
+  app.add_option("--adaround-batch", c.adaround.classic.batch_rows, "classic: sampled output pixels an iteration (1024)")->group(group);
+  app.add_flag("--resume", c.adaround.resume, "go on with the layers that an interrupted run has finished")->group(group);
   app.add_option("--seed", c.adaround.seed, "seed of sampled rows (0)")->group(group);
   app.add_option("--export-onnx", c.export_onnx, "write the FP32 model with adapted weights and biases")->group("Output");
   app.add_option("--emit", o.emit, "comma list of encodings, dlc")->group("Output");
@@ -82,6 +89,10 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
     if (app.count("--act_bitwidth") > 0) c.act_bitwidth = o.act;
     if (app.count("--weights_bitwidth") > 0) c.weights_bitwidth = o.weights;
     if (!o.optimizations.empty()) c.optimizations = CLI::detail::split(o.optimizations, ',');
+    if (o.beta_range.size() == 2) {
+      c.adaround.classic.beta_start = o.beta_range[0];
+      c.adaround.classic.beta_end = o.beta_range[1];
+    }
     c.adaround.method = rounding::method_from_name(o.adaround_method);
     if (!o.emit.empty()) c.emit = CLI::detail::split(o.emit, ',');
     const pipeline::QuantizeSummary summary = pipeline::quantize(c, reporter);

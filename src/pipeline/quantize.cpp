@@ -129,6 +129,8 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   if (!config.optimizations.empty()) {
     rounding::AdaroundOptions adaround = config.adaround;
     adaround.threads = config.threads;
+    adaround.checkpoint = config.output / "adaround.checkpoint";
+    adaround.checkpoint_key = format("{} {} {}", tool_version(), model.sha256, data.sha256);
     (void)rounding::adaround(model.state, *data.source, adaround, reporter);
     clock.mark("adaround");
   }

@@ -1,13 +1,16 @@
 #include "qtool/rounding/adaround.h"
 
 #include <algorithm>
+#include <optional>
 
+#include "checkpoint.h"
 #include "gather.h"
 #include "layer_site.h"
 #include "lockstep.h"
 #include "qtool/quant/quantize.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
+#include "qtool/support/interrupt.h"
 #include "qtool/support/nearest_name.h"
 #include "sampling.h"
 #include "solve_layer.h"
@@ -45,14 +48,36 @@ void refresh_bias_encoding(model::ModelState& state, ir::ValueId bias) {
   }
 }
 
+// The bias slot, movable or not: its grid follows the weight's.
+ir::ValueId bias_of(const ir::Graph& graph, const LayerSite& site) {
+  const ir::Node& node = graph.node(site.node);
+  const bool has = node.op_type != "MatMul" && node.inputs.size() > 2 && graph.is_constant(node.inputs[2]);
+  return has ? node.inputs[2] : ir::kNoValue;
+}
+
+// Whatever changes the result and is not in the caller's key.
+std::string checkpoint_key(const AdaroundOptions& o) {
+  const ClassicOptions& c = o.classic;
+  return format("{}\nmethod {} seqmse_base {} seed {} rows {} {} frontier {}\nclassic {} {} {} {} {} {} {}\n", o.checkpoint_key, method_name(o.method), o.seqmse_base,
+                o.seed, o.least_rows, o.rows_per_input, o.frontier_bytes, c.iterations, c.regularization, c.beta_start, c.beta_end, c.warm_start, c.learning_rate,
+                c.batch_rows);
+}
+
+void stop_if_interrupted(const AdaroundOptions& options, size_t done, size_t total) {
+  if (!InterruptScope::requested()) return;
+  throw Interrupted(options.checkpoint.empty() ? format("interrupted after {} of {} layers", done, total)
+                                         : format("interrupted after {} of {} layers, which are kept in {}; the same command with --resume goes on from there",
+                                                  done, total, options.checkpoint.string()));
+}
+
 void store(model::ModelState& state, const LayerSite& site, const LayerSolution& solution, Method method) {
   ir::Value& weight = state.graph.value(site.weight);
-  weight.constant = weight_tensor(site, weight.constant->shape(), solution.weights);
+  if (method != Method::kSeqMse) weight.constant = weight_tensor(site, weight.constant->shape(), solution.weights);
   model::EncodingEntry& entry = state.encodings.at(site.weight);
   entry.encoding = solution.encoding;
-  entry.source = format("{}, {}", method_name(method), solution.method);
+  entry.source = method == Method::kSeqMse ? solution.method : format("adaround ({})", solution.method);
   entry.frozen = true;
-  if (site.bias == ir::kNoValue) return;
+  if (site.bias == ir::kNoValue || method == Method::kSeqMse) return refresh_bias_encoding(state, bias_of(state.graph, site));
   ir::Value& bias = state.graph.value(site.bias);
   bias.constant = Tensor::from<float>(bias.constant->shape(), std::span<const float>(solution.bias));
   refresh_bias_encoding(state, site.bias);
@@ -86,20 +111,35 @@ AdaroundReport adaround(model::ModelState& state, const data::SampleSource& sour
   const std::vector<bool> held_out = held_out_images(options.seed, source.size());
   Lockstep lockstep(reference, state, layers.sites, source, {.threads = options.threads, .frontier_bytes = options.frontier_bytes});
   const auto total = static_cast<int64_t>(layers.sites.size());
+  const Checkpoint checkpoint(options.checkpoint, checkpoint_key(options), options.resume);
+  const InterruptScope interruptible;
   for (size_t i = 0; i < layers.sites.size(); ++i) {
     const LayerSite& site = layers.sites[i];
-    const LayerData data = gather_layer(lockstep, reference, layers.sites, i, held_out, options.method == Method::kClassic, options);
-    const LayerProblem problem = problem_of(state, reference, site, data, options.threads);
-    LayerReport line{.node = reference.node(site.node).name, .bits = problem.encoding.bits, .rows = data.fit.rows};
-    const LayerSolution solution = solve_layer(problem, options, i, line.error_nearest);
-    line.method = solution.method;
-    line.error = solution.error;
+    std::optional<FinishedLayer> layer = checkpoint.load(i);
+    if (layer) {
+      // The walk makes the same steps as in a run from the start: other stretches may sum in another order.
+      lockstep.advance(i, source.size(), [](int64_t, const ImageState&) {}, [](int64_t, int64_t) {});
+      ++report.resumed;
+    } else {
+      stop_if_interrupted(options, i, layers.sites.size());
+      const LayerData data = gather_layer(lockstep, reference, layers.sites, i, held_out, options);
+      layer.emplace();
+      layer->report = {.node = reference.node(site.node).name, .rows = data.fit.rows};
+      const LayerProblem problem = problem_of(state, reference, site, data, options.threads);
+      layer->report.bits = problem.encoding.bits;
+      layer->solution = solve_layer(problem, options, i, layer->report.error_nearest);
+      layer->report.method = layer->solution.method;
+      layer->report.error = layer->solution.error;
+      checkpoint.save(i, *layer);
+    }
+    const LayerReport& line = layer->report;
     reporter.debug(format("adaround: {} ({} x {}, {} rows): output error {:.3g} -> {:.3g} ({})", line.node, site.shape.channels(), site.shape.inputs,
                           line.rows, line.error_nearest, line.error, line.method));
-    store(state, site, solution, options.method);
-    report.layers.push_back(std::move(line));
+    store(state, site, layer->solution, options.method);
+    report.layers.push_back(line);
     reporter.progress("adaround", static_cast<int64_t>(i) + 1, total);
   }
+  checkpoint.remove();
   return report;
 }
 

@@ -16,6 +16,7 @@ class Gatherer {
  public:
   Gatherer(const ir::Graph& reference, const LayerSite& site, size_t index, int64_t images, const AdaroundOptions& options)
       : site_(site), patches_(reference, site), layer_(index), seed_(options.seed),
+        repairs_skip_(site.bias != ir::kNoValue && (options.method == Method::kDescent || options.method == Method::kNearest)),
         weights_(weight_matrix(site, *reference.constant(site.weight))) {
     if (site.bias != ir::kNoValue) bias_ = reference.constant(site.bias)->to_float();
     const int64_t wanted = std::max(options.least_rows, options.rows_per_input * site.shape.inputs);
@@ -37,7 +38,7 @@ class Gatherer {
     rows.x = std::move(real);
     patches_.gather_inputs(state.quantized.at(site_.input).data<float>(), pixels, rows.x.data());
     // The layer also repairs what the other branch of the Add has lost, as far as its inputs tell.
-    if (state.real.contains(site_.skip) && site_.bias != ir::kNoValue) {
+    if (repairs_skip_ && state.real.contains(site_.skip)) {
       patches_.add_outputs(state.real.at(site_.skip).data<float>(), pixels, 1.0f, rows.t.data());
       patches_.add_outputs(state.quantized.at(site_.skip).data<float>(), pixels, -1.0f, rows.t.data());
     }
@@ -48,6 +49,7 @@ class Gatherer {
   const LayerSite& site_;
   PatchRows patches_;
   uint64_t layer_, seed_;
+  bool repairs_skip_;
   std::vector<float> weights_, bias_;
   int64_t rows_per_image_ = 0;
 };
@@ -61,7 +63,7 @@ void append(Rows& all, const Rows& more) {
 }  // namespace
 
 LayerData gather_layer(Lockstep& lockstep, const ir::Graph& reference, const std::vector<LayerSite>& sites, size_t index,
-                       const std::vector<bool>& held_out, bool keep_rows, const AdaroundOptions& options) {
+                       const std::vector<bool>& held_out, const AdaroundOptions& options) {
   const auto images = static_cast<int64_t>(held_out.size());
   const Gatherer gatherer(reference, sites[index], index, images, options);
   const bool any_held = std::find(held_out.begin(), held_out.end(), true) != held_out.end();
@@ -82,7 +84,7 @@ LayerData gather_layer(Lockstep& lockstep, const ir::Graph& reference, const std
           if (!held) append(fit, rows);
         }
         data.fit.add(fit, options.threads);
-        if (keep_rows) append(data.fit_rows, fit);
+        if (options.method == Method::kClassic) append(data.fit_rows, fit);
         chunk_first = end;
       });
   return data;

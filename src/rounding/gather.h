@@ -7,8 +7,8 @@
 
 namespace qtool::rounding {
 
-// Advances `lockstep` to layer `index` and returns its data; with `keep_rows` the rows themselves as well.
+// Advances `lockstep` to layer `index` and returns its data, for kClassic with the rows themselves.
 [[nodiscard]] LayerData gather_layer(Lockstep& lockstep, const ir::Graph& reference, const std::vector<LayerSite>& sites, size_t index,
-                                     const std::vector<bool>& held_out, bool keep_rows, const AdaroundOptions& options);
+                                     const std::vector<bool>& held_out, const AdaroundOptions& options);
 
 }  // namespace qtool::rounding

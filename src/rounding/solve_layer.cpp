@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "classic.h"
 #include "grid_search.h"
 #include "judge.h"
 #include "regression.h"
+#include "sequential_mse.h"
 
 namespace qtool::rounding {
 
@@ -53,6 +55,39 @@ void offer_descent(const LayerProblem& problem, const Regression& regression, co
   choice.offer(std::move(found));
 }
 
+LayerSolution nearest_with_bias(const LayerProblem& problem, const Regression& regression, std::string name) {
+  LayerSolution nearest = round_to_nearest(problem);
+  nearest.method = std::move(name);
+  nearest.bias = regression.bias_for(nearest.weights);
+  return nearest;
+}
+
+// The scales alone; weights and bias stay as they are.
+LayerSolution search_scales(const LayerProblem& problem, const Judge& judge) {
+  LayerProblem scaled = problem;
+  scaled.encoding = sequential_mse(problem);
+  LayerSolution found = round_to_nearest(scaled);
+  found.error = judge.error(found.weights, found.bias);
+  found.weights = problem.weights;
+  found.method = "seqmse";
+  return found;
+}
+
+LayerSolution best_of_all(const LayerProblem& problem, const AdaroundOptions& options, const Judge& judge, LayerSolution nearest) {
+  const Regression regression(problem);
+  Choice choice(judge);
+  choice.offer(std::move(nearest));
+  if (!problem.bias.empty()) choice.offer(nearest_with_bias(problem, regression, "nearest, bias"));
+  if (options.method != Method::kDescent) return choice.take();
+  LayerProblem scaled = problem;
+  scaled.encoding = sequential_mse(problem);
+  LayerSolution at_scales = nearest_with_bias(scaled, regression, "seqmse, bias");
+  if (problem.bias.empty()) at_scales.bias.clear();
+  choice.offer(std::move(at_scales));
+  offer_descent(problem, regression, judge, choice);
+  return choice.take();
+}
+
 }  // namespace
 
 LayerSolution round_to_nearest(const LayerProblem& problem) {
@@ -69,20 +104,19 @@ LayerSolution round_to_nearest(const LayerProblem& problem) {
   return result;
 }
 
-LayerSolution solve_layer(const LayerProblem& problem, const AdaroundOptions& options, uint64_t, double& nearest_error) {
+LayerSolution solve_layer(const LayerProblem& problem, const AdaroundOptions& options, uint64_t layer, double& nearest_error) {
   const Judge judge(problem);
-  const Regression regression(problem);
-  Choice choice(judge);
   LayerSolution nearest = round_to_nearest(problem);
-  choice.offer(nearest);
-  nearest_error = choice.best().error;
-  if (!problem.bias.empty()) {
-    nearest.method = "nearest with bias";
-    nearest.bias = regression.bias_for(nearest.weights);
-    choice.offer(std::move(nearest));
+  nearest_error = judge.error(nearest.weights, nearest.bias);
+  if (options.method == Method::kSeqMse) return search_scales(problem, judge);
+  if (options.method == Method::kClassic) {
+    LayerProblem based = problem;
+    if (options.seqmse_base) based.encoding = sequential_mse(problem);
+    LayerSolution found = round_classic(based, options.classic, options.seed, layer);
+    found.error = judge.error(found.weights, found.bias);
+    return found;
   }
-  if (options.method == Method::kDescent) offer_descent(problem, regression, judge, choice);
-  return choice.take();
+  return best_of_all(problem, options, judge, std::move(nearest));
 }
 
 }  // namespace qtool::rounding

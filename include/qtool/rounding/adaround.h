@@ -40,6 +40,7 @@ struct ClassicOptions {
 struct AdaroundOptions {
   Method method = Method::kDescent;
   ClassicOptions classic;
+  bool seqmse_base = false;                            // kClassic: base grid from SeqMSE instead of the given one
   uint64_t seed = 0;
   int threads = 1;
   int64_t least_rows = 4096, rows_per_input = 12;      // sampled rows of a layer: the larger of least and K x rows_per_input
