@@ -9,6 +9,7 @@
 #include "lockstep.h"
 #include "qtool/quant/quantize.h"
 #include "qtool/support/error.h"
+#include "qtool/support/files.h"
 #include "qtool/support/format.h"
 #include "qtool/support/interrupt.h"
 #include "qtool/support/nearest_name.h"
@@ -55,10 +56,26 @@ ir::ValueId bias_of(const ir::Graph& graph, const LayerSite& site) {
   return has ? node.inputs[2] : ir::kNoValue;
 }
 
+// Parameters and grids that the run starts from: model, bit widths, calibration and earlier stages are all in there.
+std::string fingerprint(const model::ModelState& state) {
+  Bytes bytes;
+  const auto add = [&](std::span<const std::byte> part) { bytes.insert(bytes.end(), part.begin(), part.end()); };
+  for (const ir::ValueId id : state.graph.value_ids()) {
+    const ir::Value& value = state.graph.value(id);
+    add(std::as_bytes(std::span(value.name)));
+    if (value.constant) add(value.constant->bytes());
+    const quant::Encoding* encoding = model::find_encoding(state.encodings, id);
+    if (encoding == nullptr) continue;
+    add(std::as_bytes(std::span(&encoding->bits, 1)));
+    add(std::as_bytes(std::span(encoding->grids)));
+  }
+  return sha256_hex(bytes);
+}
+
 // Whatever changes the result and is not in the caller's key.
-std::string checkpoint_key(const AdaroundOptions& o) {
+std::string checkpoint_key(const AdaroundOptions& o, const model::ModelState& state) {
   const ClassicOptions& c = o.classic;
-  return format("{}\nmethod {} seqmse_base {} seed {} rows {} {} frontier {}\nclassic {} {} {} {} {} {} {}\n", o.checkpoint_key, method_name(o.method), o.seqmse_base,
+  return format("{}\nstart {}\nmethod {} seqmse_base {} seed {} rows {} {} frontier {}\nclassic {} {} {} {} {} {} {}\n", o.checkpoint_key, fingerprint(state), method_name(o.method), o.seqmse_base,
                 o.seed, o.least_rows, o.rows_per_input, o.frontier_bytes, c.iterations, c.regularization, c.beta_start, c.beta_end, c.warm_start, c.learning_rate,
                 c.batch_rows);
 }
@@ -111,7 +128,7 @@ AdaroundReport adaround(model::ModelState& state, const data::SampleSource& sour
   const std::vector<bool> held_out = held_out_images(options.seed, source.size());
   Lockstep lockstep(reference, state, layers.sites, source, {.threads = options.threads, .frontier_bytes = options.frontier_bytes});
   const auto total = static_cast<int64_t>(layers.sites.size());
-  const Checkpoint checkpoint(options.checkpoint, checkpoint_key(options), options.resume);
+  const Checkpoint checkpoint(options.checkpoint, options.checkpoint.empty() ? "" : checkpoint_key(options, state), options.resume);
   const InterruptScope interruptible;
   for (size_t i = 0; i < layers.sites.size(); ++i) {
     const LayerSite& site = layers.sites[i];

@@ -46,7 +46,7 @@ struct AdaroundOptions {
   int64_t least_rows = 4096, rows_per_input = 12;      // sampled rows of a layer: the larger of least and K x rows_per_input
   int64_t frontier_bytes = int64_t{384} << 20;         // activations of all images between layers
   std::filesystem::path checkpoint;                    // folder for finished layers; empty: none
-  std::string checkpoint_key;                          // what else the result depends on: hashes of model and data, options
+  std::string checkpoint_key;                          // what the caller knows of the run: version of the tool, hash of the samples
   bool resume = false;                                 // take finished layers from the checkpoint
 };
 
