@@ -9,7 +9,7 @@ packages=(
   libonnx-dev libprotobuf-dev protobuf-compiler   # ONNX import
   libdnnl-dev libeigen3-dev                       # kernels
   libjpeg-dev libpng-dev libzip-dev zlib1g-dev    # images, npz, DLC container
-  libflatbuffers-dev nlohmann-json3-dev libssl-dev
+  libflatbuffers-dev nlohmann-json3-dev libssl-dev libpugixml-dev
   libcli11-dev libspdlog-dev libfmt-dev
   libgtest-dev libgmock-dev
 )

@@ -16,6 +16,7 @@ namespace qtool::calib {
 namespace {
 
 void observe(TensorStatistics& statistics, const exec::PhysicalView& view) {
+  if (statistics.channels) statistics.channels->observe(view);
   exec::for_each_span(view, [&](std::span<const float> values) {
     if (statistics.histogram) {
       statistics.histogram->add(values);
@@ -36,12 +37,13 @@ void observe(TensorStatistics& statistics, const exec::PhysicalView& view) {
 // One worker's session and what it has seen so far.
 class Worker {
  public:
-  Worker(const exec::Executor& executor, const std::vector<ir::ValueId>& observed, bool histograms)
+  Worker(const exec::Executor& executor, const std::vector<ir::ValueId>& observed, const CalibrationOptions& options)
       : session_(executor.new_session()) {
     for (const ir::ValueId id : observed) {
       TensorStatistics& statistics = statistics_[id];
-      if (histograms) statistics.histogram.emplace();
+      if (options.histograms) statistics.histogram.emplace();
     }
+    for (const auto& [id, axis] : options.channel_axes) statistics_[id].channels.emplace().axis = axis;
   }
 
   void run(const std::vector<Tensor>& inputs) {
@@ -70,6 +72,13 @@ std::vector<Tensor> inputs_of(const ir::Graph& graph, data::Sample sample) {
   return inputs;
 }
 
+std::vector<ir::ValueId> tapped_values(std::vector<ir::ValueId> observed, const CalibrationOptions& options) {
+  for (const auto& [id, axis] : options.channel_axes) {
+    if (std::find(observed.begin(), observed.end(), id) == observed.end()) observed.push_back(id);
+  }
+  return observed;
+}
+
 void settle_from_histogram(TensorStatistics& statistics) {
   if (!statistics.histogram) return;
   statistics.range = statistics.histogram->range();
@@ -83,14 +92,14 @@ CalibrationResult calibrate(const ir::Graph& graph, const std::vector<ir::ValueI
                             const data::SampleSource& source, const CalibrationOptions& options, Reporter& reporter) {
   const int64_t count = source.size();
   if (count == 0) throw Error(ErrorCode::kInvalidData, "there is no calibration sample");
-  const exec::Executor executor(graph, {.observed = observed});
+  const exec::Executor executor(graph, {.observed = tapped_values(observed, options)});
   const int threads = static_cast<int>(std::clamp<int64_t>(options.threads, 1, count));
   std::vector<std::optional<Worker>> workers(static_cast<size_t>(threads));
   std::mutex progress_mutex;
   int64_t done = 0;
   parallel_for(count, threads, [&](int64_t index, int worker_index) {
     auto& worker = workers[static_cast<size_t>(worker_index)];
-    if (!worker) worker.emplace(executor, observed, options.histograms);
+    if (!worker) worker.emplace(executor, observed, options);
     try {
       worker->run(inputs_of(graph, source.load(index)));
     } catch (Error& error) {

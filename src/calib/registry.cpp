@@ -8,11 +8,14 @@ namespace qtool::calib {
 
 namespace {
 
-// Spellings of Qualcomm's quantizers and AIMET.
+// Spellings of Qualcomm's quantizers, AIMET and TensorRT.
 std::string_view canonical(std::string_view name) {
-  if (name == "tf" || name == "minmax" || name == "min_max" || name == "post_training_tf") return "min-max";
-  if (name == "enhanced" || name == "tf_enhanced" || name == "post_training_tf_enhanced") return "sqnr";
-  return name;
+  static const std::map<std::string_view, std::string_view> aliases = {
+      {"tf", "min-max"}, {"minmax", "min-max"}, {"min_max", "min-max"}, {"post_training_tf", "min-max"},
+      {"enhanced", "sqnr"}, {"tf_enhanced", "sqnr"}, {"post_training_tf_enhanced", "sqnr"},
+      {"post_training_percentile", "percentile"}, {"kl", "entropy"}, {"adjusted_weights", "adjusted"}};
+  const auto found = aliases.find(name);
+  return found == aliases.end() ? name : found->second;
 }
 
 }  // namespace

@@ -8,6 +8,10 @@ void TensorStatistics::merge(const TensorStatistics& other) {
     if (histogram) histogram->merge(*other.histogram);
     else histogram = other.histogram;
   }
+  if (other.channels) {
+    if (channels) channels->merge(*other.channels);
+    else channels = other.channels;
+  }
   if (other.empty()) return;
   if (empty()) range = other.range;
   else range.include(other.range);

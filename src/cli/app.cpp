@@ -148,7 +148,10 @@ int main(int argc, char** argv) {
   add("evaluate", "metric on labelled images, float or simulated", add_evaluate);
   add("convert", "ONNX -> unquantized DLC in FP32 or FP16", add_convert);
   add("run", "one forward pass over given tensors, float or simulated", add_run);
+  add("bench", "speed on this machine: images/s, latency, memory, float or simulated", add_bench);
   add("inspect", "what is in an ONNX, encodings JSON or DLC file", add_inspect);
+  add("compare", "FP32 and several recipes on the same images, with a gate for CI", add_compare);
+  add("recipe", "show, validate and list recipes", add_recipe);
   add("list", "operators, calibration methods, exporters, profiles, presets", add_list);
   // Needed before parsing has succeeded.
   const UsageReporter usage_error{std::find(argv, argv + argc, std::string_view("--log-json")) != argv + argc};

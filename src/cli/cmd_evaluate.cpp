@@ -3,10 +3,11 @@
 #include <nlohmann/json.hpp>
 
 #include "command.h"
-#include "memory.h"
+#include "evaluation_flags.h"
 #include "preprocessing_flags.h"
 #include "qtool/pipeline/evaluate_model.h"
 #include "qtool/support/format.h"
+#include "qtool/support/memory.h"
 
 namespace qtool::cli {
 
@@ -64,35 +65,22 @@ Action add_evaluate(CLI::App& app, const CommonOptions& common) {
   struct Options {
     pipeline::EvaluateConfig config;
     PreprocessingFlags preprocessing;
-    std::string task = "auto";
-    bool single_label = false;
+    EvaluationFlags evaluation;
   };
   auto options = std::make_shared<Options>();
   Options& o = *options;
   pipeline::EvaluateConfig& c = o.config;
   app.add_option("model", c.model.path, "ONNX model")->required();
-  app.add_option("--images", c.images, "folder of images")->required()->group("Data");
-  app.add_option("--labels", c.labels, "COCO JSON, `file class` list, class folders, YOLO or mask folder")->group("Data");
   app.add_option("--encodings", c.encodings, "encodings JSON: simulate instead of float")->group("Data");
-  app.add_option("--reference", c.reference, "without --labels: the float model to compare with (default: the model itself in float)")->group("Data");
-  app.add_option("--limit", c.limit, "use N images only")->check(CLI::Range(int64_t{1}, int64_t{1} << 40).description(""))->group("Data");
-  app.add_option("--task", o.task, "classify, detect, segment or auto")->group("Task");
-  app.add_option("--class-offset", c.class_offset, "subtracted from the model's class index")->group("Task");
-  app.add_option("--decoder", c.decoder, "detection decoder (default: recognised)")->group("Detection");
-  app.add_option("--conf", c.thresholds.confidence, "smallest score (0.001)")->group("Detection");
-  app.add_option("--iou", c.thresholds.nms_iou, "overlap for suppression (0.7)")->group("Detection");
-  app.add_option("--max-det", c.thresholds.max_detections, "boxes an image (300)")->group("Detection");
-  app.add_option("--categories", c.categories, "category id of each class, comma separated")->delimiter(',')->group("Detection");
-  app.add_flag("--single-label", o.single_label, "a box counts for its best class only")->group("Detection");
+  add_evaluation(app, o.evaluation, c);
   add_input_shape(app, c.model.input_shapes);
   app.add_option("--preprocess", c.preprocess_file, "JSON file that declares the preprocessing")->group("Preprocessing");
   add_preprocessing(app, o.preprocessing);
   return [options, &common](Reporter& reporter) {
     pipeline::EvaluateConfig& c = options->config;
     c.threads = common.resolved_threads();
-    c.task = eval::parse_task(options->task);
+    settle_evaluation(options->evaluation, c);
     c.preprocessing = options->preprocessing.request();
-    c.thresholds.multi_label = !options->single_label;
     const pipeline::EvaluateSummary summary = pipeline::evaluate_model(c, reporter);
     if (common.json) std::printf("%s\n", to_json(summary).dump(2).c_str());
     else print_text(summary);

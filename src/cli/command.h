@@ -22,7 +22,10 @@ Action add_quantize(CLI::App& app, const CommonOptions& common);
 Action add_run(CLI::App& app, const CommonOptions& common);
 Action add_evaluate(CLI::App& app, const CommonOptions& common);
 Action add_convert(CLI::App& app, const CommonOptions& common);
+Action add_bench(CLI::App& app, const CommonOptions& common);
 Action add_inspect(CLI::App& app, const CommonOptions& common);
+Action add_compare(CLI::App& app, const CommonOptions& common);
+Action add_recipe(CLI::App& app, const CommonOptions& common);
 Action add_list(CLI::App& app, const CommonOptions& common);
 
 // Shared by commands that read a model.

@@ -18,6 +18,21 @@ void ConfusionMatrix::merge(const ConfusionMatrix& other) {
   for (size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
 }
 
+void ConfusionMatrix::add(const std::vector<PixelCount>& cells, int64_t times) {
+  for (const PixelCount& cell : cells) {
+    counts_[static_cast<size_t>(cell.truth * kMostClasses + cell.predicted)] += times * cell.pixels;
+  }
+}
+
+std::vector<PixelCount> ConfusionMatrix::cells() const {
+  std::vector<PixelCount> cells;
+  for (size_t i = 0; i < counts_.size(); ++i) {
+    if (counts_[i] == 0) continue;
+    cells.push_back({static_cast<uint8_t>(i / kMostClasses), static_cast<uint8_t>(i % kMostClasses), counts_[i]});
+  }
+  return cells;
+}
+
 int64_t ConfusionMatrix::true_pixels(int64_t klass) const {
   int64_t sum = 0;
   for (int64_t predicted = 0; predicted < kMostClasses; ++predicted) sum += at(klass, predicted);

@@ -33,23 +33,25 @@ EvaluationResult evaluate_segmenter(const EvaluationJob& job, const Segmentation
   const data::Layout layout = job.options.preprocessing.layout;
   const Shape& shape = job.graph.type_of(job.graph.outputs.at(0)).shape;
   const int64_t classes = segmentation_classes(shape, layout);
-  std::vector<ConfusionMatrix> by_worker(static_cast<size_t>(job.runner.threads()));
+  std::vector<std::vector<PixelCount>> by_image(labels.images.size());
   job.runner.run(
       image_files(labels.images),
-      [&](int64_t index, int worker, const ImageOutputs& outputs) {
+      [&](int64_t index, int, const ImageOutputs& outputs) {
         const MaskedImage& labelled = labels.images[static_cast<size_t>(index)];
         const data::Image truth = checked_mask(labelled, outputs.geometry.original, classes);
-        by_worker[static_cast<size_t>(worker)].add(
-            truth,
-            class_map(outputs.tensors[0], layout, outputs.geometry, job.runner.input_size()));
+        ConfusionMatrix confusion;
+        confusion.add(truth, class_map(outputs.tensors[0], layout, outputs.geometry,
+                                       job.runner.input_size()));
+        by_image[static_cast<size_t>(index)] = confusion.cells();
       },
       job.reporter);
 
   ConfusionMatrix all;
-  for (const ConfusionMatrix& part : by_worker) all.merge(part);  // integers: any order will do
+  for (const std::vector<PixelCount>& cells : by_image) all.add(cells, 1);
   EvaluationResult result;
   result.metrics = {{"mIoU", all.mean_iou()}, {"pixel_accuracy", all.pixel_accuracy()}};
   result.class_iou = all.class_iou();
+  result.pixel_counts = std::move(by_image);
   return result;
 }
 

@@ -12,7 +12,7 @@ namespace qtool::eval {
 
 ImageRunner::ImageRunner(const exec::Executor& executor, const ir::Graph& graph,
                          const EvaluationOptions& options)
-    : executor_(executor), preprocessing_(options.preprocessing) {
+    : executor_(executor), preprocessing_(options.preprocessing), on_outputs_(options.on_outputs) {
   threads_ = options.threads > 0 ? options.threads : available_threads();
   if (graph.inputs.size() != 1) {
     throw Error(ErrorCode::kUnsupported,
@@ -44,6 +44,7 @@ void ImageRunner::run(const std::vector<const ImageFile*>& images, const Use& us
       for (Tensor& output : outputs) {
         if (output.dtype() != DType::kFloat32) output = output.cast(DType::kFloat32);
       }
+      if (on_outputs_) on_outputs_(index, outputs);
       use(index, worker,
           {outputs,
            data::letterbox_geometry({image.width, image.height}, preprocessing_, input_.shape)});

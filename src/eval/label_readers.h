@@ -16,6 +16,8 @@ namespace qtool::eval {
                                                   const LabelOptions& options, Reporter& reporter);
 [[nodiscard]] DetectionLabels read_yolo_folder(const ImageFolder& folder,
                                                const LabelOptions& options, Reporter& reporter);
+[[nodiscard]] DetectionLabels read_voc_folder(const ImageFolder& folder,
+                                              const LabelOptions& options, Reporter& reporter);
 [[nodiscard]] SegmentationLabels read_mask_folder(const ImageFolder& folder,
                                                   const LabelOptions& options, Reporter& reporter);
 

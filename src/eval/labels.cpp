@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-enum class LabelKind { kClassList, kClassFolders, kCocoInstances, kYoloFolder, kMaskFolder };
+enum class LabelKind { kClassList, kClassFolders, kCocoInstances, kYoloFolder, kVocFolder, kMaskFolder };
 
 Task task_of_kind(LabelKind kind) {
   switch (kind) {
@@ -25,6 +25,7 @@ Task task_of_kind(LabelKind kind) {
       return Task::kClassify;
     case LabelKind::kCocoInstances:
     case LabelKind::kYoloFolder:
+    case LabelKind::kVocFolder:
       return Task::kDetect;
     case LabelKind::kMaskFolder:
       return Task::kSegment;
@@ -42,6 +43,8 @@ std::string_view kind_text(LabelKind kind) {
       return "COCO instances";
     case LabelKind::kYoloFolder:
       return "YOLO text files";
+    case LabelKind::kVocFolder:
+      return "Pascal VOC annotations";
     case LabelKind::kMaskFolder:
       return "masks";
   }
@@ -59,19 +62,22 @@ std::string lower_extension(const fs::path& path) {
 }
 
 LabelKind kind_of_folder(const fs::path& path, const fs::path& images) {
-  bool has_text = false, has_png = false, has_folder = false, empty = true;
+  bool has_text = false, has_png = false, has_xml = false, has_folder = false, empty = true;
   std::error_code ec;
   for (const fs::directory_entry& entry : fs::directory_iterator(path, ec)) {
     if (entry.path().filename().string().starts_with('.')) continue;
     empty = false;
     has_folder = has_folder || entry.is_directory();
     has_text = has_text || lower_extension(entry.path()) == ".txt";
+    has_xml = has_xml || lower_extension(entry.path()) == ".xml";
     has_png = has_png || lower_extension(entry.path()) == ".png";
   }
   if (ec) fail(ErrorCode::kIo, format("cannot list the folder: {}", ec.message()), path);
   if (empty) fail(ErrorCode::kInvalidData, "the folder of labels is empty", path);
   const bool is_image_folder = fs::equivalent(path, images, ec);
   if (is_image_folder && has_folder) return LabelKind::kClassFolders;
+  // VOC annotations may lie beside their images.
+  if (has_xml) return LabelKind::kVocFolder;
   if (!is_image_folder && has_text) return LabelKind::kYoloFolder;
   if (!is_image_folder && has_png) return LabelKind::kMaskFolder;
   if (has_folder) {
@@ -85,7 +91,7 @@ LabelKind kind_of_folder(const fs::path& path, const fs::path& images) {
        is_image_folder
            ? "no labels: the images do not lie in one folder a class; give a text file with lines "
              "`file class`, a COCO .json file, or a folder of masks or YOLO files"
-           : "the folder of labels holds neither .png masks nor YOLO .txt files",
+           : "the folder of labels holds neither .png masks, YOLO .txt files nor VOC .xml files",
        path);
 }
 
@@ -107,6 +113,8 @@ Labels read(LabelKind kind, const ImageFolder& folder, const LabelOptions& optio
       return read_coco_instances(folder, options, reporter);
     case LabelKind::kYoloFolder:
       return read_yolo_folder(folder, options, reporter);
+    case LabelKind::kVocFolder:
+      return read_voc_folder(folder, options, reporter);
     case LabelKind::kMaskFolder:
       return read_mask_folder(folder, options, reporter);
   }

@@ -23,6 +23,20 @@ bool is_finite(const Box& box) {
 // Scores that are not finite fail the comparison (NaN) or are refused (infinity).
 bool passes(float score, double confidence) { return score > confidence && std::isfinite(score); }
 
+std::vector<Candidate> final_candidates(const Proposals& proposals,
+                                        const DetectionThresholds& thresholds) {
+  std::vector<Candidate> candidates;
+  for (size_t box = 0; box < proposals.boxes.size(); ++box) {
+    const int64_t klass = proposals.final_classes[box];
+    const bool wanted = klass >= thresholds.first_class && klass < proposals.class_count;
+    if (wanted && is_finite(proposals.boxes[box]) &&
+        passes(proposals.scores[box], static_cast<float>(thresholds.confidence))) {
+      candidates.push_back({box, klass, proposals.scores[box]});
+    }
+  }
+  return candidates;
+}
+
 std::vector<Candidate> find_candidates(const Proposals& proposals,
                                        const DetectionThresholds& thresholds) {
   std::vector<Candidate> candidates;
@@ -63,7 +77,8 @@ float overlap_of(const Box& a, const Box& b) {
 
 std::vector<Detection> select_detections(const Proposals& proposals,
                                          const DetectionThresholds& thresholds) {
-  std::vector<Candidate> candidates = find_candidates(proposals, thresholds);
+  std::vector<Candidate> candidates = proposals.is_final ? final_candidates(proposals, thresholds)
+                                                         : find_candidates(proposals, thresholds);
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const Candidate& a, const Candidate& b) { return a.score > b.score; });
   const auto most = static_cast<size_t>(std::max<int64_t>(thresholds.max_candidates, 0));
@@ -77,7 +92,7 @@ std::vector<Detection> select_detections(const Proposals& proposals,
     if (detections.size() >= limit) break;
     const Box& box = proposals.boxes[candidate.box];
     std::vector<const Box*>& rivals = kept[candidate.class_index];
-    const bool covered = std::any_of(rivals.begin(), rivals.end(), [&](const Box* rival) {
+    const bool covered = !proposals.is_final && std::any_of(rivals.begin(), rivals.end(), [&](const Box* rival) {
       return overlap_of(box, *rival) > most_overlap;
     });
     if (covered) continue;

@@ -3,6 +3,7 @@
 #include <map>
 #include <sstream>
 
+#include "class_names_file.h"
 #include "label_matching.h"
 #include "label_readers.h"
 #include "qtool/data/image.h"
@@ -16,13 +17,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::string_view kNamesFile = "classes.txt";
-
 std::vector<std::string> label_files(const fs::path& folder) {
   std::vector<std::string> names;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    if (entry.path().extension() == ".txt" && name != kNamesFile) names.push_back(name);
+    if (entry.path().extension() == ".txt" && name != kClassNamesFile) names.push_back(name);
   }
   std::sort(names.begin(), names.end());
   return names;
@@ -59,13 +58,8 @@ std::vector<TruthBox> read_boxes(const fs::path& file, const fs::path& image_pat
 
 std::vector<Category> read_categories(const fs::path& folder, int64_t largest_class) {
   std::vector<Category> categories;
-  const fs::path names_file = folder / kNamesFile;
-  if (fs::exists(names_file)) {
-    std::istringstream lines(read_text_file(names_file));
-    for (std::string line; std::getline(lines, line);) {
-      while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
-      if (!line.empty()) categories.push_back({static_cast<int64_t>(categories.size()), line});
-    }
+  for (std::string& name : read_class_names(folder)) {
+    categories.push_back({static_cast<int64_t>(categories.size()), std::move(name)});
   }
   while (static_cast<int64_t>(categories.size()) <= largest_class) {
     const auto id = static_cast<int64_t>(categories.size());

@@ -32,6 +32,18 @@ int64_t yolo_cells(data::Size input) {
   return cells;
 }
 
+bool is_final_table(const YoloOutput& output, data::Size input) {
+  constexpr int64_t kFinalColumns = 6;  // x1 y1 x2 y2 score class
+  return output.columns == kFinalColumns && 2 * output.rows <= yolo_cells(input);
+}
+
+int64_t distribution_bins(int64_t columns, int64_t classes) {
+  for (const int64_t bins : {8, 16, 17}) {
+    if (columns == classes + 4 * bins) return bins;
+  }
+  return 0;
+}
+
 std::vector<GridCell> yolo_grid(data::Size input) {
   std::vector<GridCell> cells;
   cells.reserve(static_cast<size_t>(yolo_cells(input)));

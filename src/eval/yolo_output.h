@@ -34,6 +34,15 @@ struct GridCell {
 // Of an output [1, N, 5 + classes]; 0 when it is not of that form.
 [[nodiscard]] int64_t classes_beside_objectness(const DetectorSignature& signature);
 
+// [1, K, 6] with fewer rows than the grid has cells: final detections, because heads before
+// selection have a row for every cell or anchor.
+[[nodiscard]] bool is_final_table(const YoloOutput& output, data::Size input);
+
+// Values a box side when columns = classes + 4 * that, for the numbers of bins in use; else 0.
+[[nodiscard]] int64_t distribution_bins(int64_t columns, int64_t classes);
+
+inline constexpr int64_t kCocoClasses = 80;
+
 // Centre and size -> corners, in the float32 steps of the usual scripts.
 [[nodiscard]] inline Box box_from_centre(float cx, float cy, float width, float height) {
   return {cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2};

@@ -20,7 +20,7 @@ Blocked describe(const Shape& shape, Layout layout) {
 }  // namespace
 
 int64_t physical_count(const Shape& shape, Layout layout) {
-  if (layout.plain()) return shape.element_count();
+  if (layout.block == 1) return shape.element_count();
   const Blocked d = describe(shape, layout);
   return d.batch * d.blocks * d.spatial * d.block;
 }

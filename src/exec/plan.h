@@ -8,6 +8,7 @@
 #include "qtool/exec/executor.h"
 #include "qtool/exec/kernel.h"
 #include "qtool/ops/registry.h"
+#include "qtool/tensor/simd_codes.h"
 
 namespace qtool::exec {
 
@@ -61,6 +62,7 @@ struct PlanOutput {
   int buffer = kNoBuffer;            // kNoBuffer: dynamic
   Layout layout;
   TensorType type;
+  simd::CodeGrid grid;               // of codes
 };
 
 class Plan {
@@ -78,6 +80,7 @@ class Plan {
   size_t arena_bytes = 0;
   size_t scratch_bytes = 0;
   int intra_threads = 1;
+  bool keep_values = false;
 };
 
 }  // namespace qtool::exec

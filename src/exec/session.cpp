@@ -1,26 +1,14 @@
-#include <cstdlib>
 #include <cstring>
 #include <map>
-#include <new>
 
-#include "plan.h"
+#include "code_layout.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
 #include "qtool/tensor/simd.h"
+#include "session_memory.h"
 #include "threads.h"
 
 namespace qtool::exec {
-
-namespace {
-
-std::shared_ptr<std::byte> allocate(size_t bytes) {
-  const size_t rounded = (bytes + 63) / 64 * 64 + 64;
-  auto* memory = static_cast<std::byte*>(std::aligned_alloc(64, rounded));
-  if (memory == nullptr) throw std::bad_alloc();
-  return {memory, std::free};
-}
-
-}  // namespace
 
 struct Session::State {
   std::shared_ptr<const Plan> plan;
@@ -29,39 +17,19 @@ struct Session::State {
   std::vector<void*> addresses;             // by buffer
   std::map<ir::ValueId, Tensor> dynamic;    // values without a static type
 
-  void bind(const std::vector<Tensor>& inputs) {
-    for (size_t i = 0; i < plan->buffers.size(); ++i) {
-      const Buffer& buffer = plan->buffers[i];
-      const Buffer& root = buffer.root == kNoBuffer ? buffer : plan->buffers[static_cast<size_t>(buffer.root)];
-      std::byte* base = nullptr;
-      switch (root.kind) {
-        case Buffer::Kind::kArena: base = arena.get() + root.arena_offset; break;
-        case Buffer::Kind::kConstant: base = static_cast<std::byte*>(const_cast<void*>(root.constant.raw())); break;
-        case Buffer::Kind::kFeed: base = static_cast<std::byte*>(const_cast<void*>(inputs[root.feed].raw())); break;
-      }
-      addresses[i] = base + (buffer.root == kNoBuffer ? 0 : buffer.root_offset);
-    }
-  }
-
   void finish(const Produced& produced, const Tap& tap) const {
     auto* data = static_cast<float*>(addresses[static_cast<size_t>(produced.buffer)]);
     if (produced.quantize) {
       simd::kernels().fake_quantize(data, data, physical_count(produced.shape, produced.layout), produced.scale,
                                     produced.lowest, produced.highest);
     }
-    if (produced.tapped && tap) tap(produced.value, {data, produced.shape, produced.layout});
-  }
-
-  void check_inputs(const std::vector<Tensor>& inputs) const {
-    if (inputs.size() != plan->inputs.size()) {
-      throw Error(ErrorCode::kInvalidData, format("{} input tensors given, the model has {}", inputs.size(), plan->inputs.size()));
-    }
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      if (inputs[i].type() == plan->inputs[i].type) continue;
-      throw Error(ErrorCode::kInvalidData,
-                  format("input is {} {}, the model expects {} {}", dtype_name(inputs[i].dtype()), inputs[i].shape().text(),
-                         dtype_name(plan->inputs[i].type.dtype), plan->inputs[i].type.shape.text()))
-          .with("tensor", plan->inputs[i].name);
+    if (!produced.tapped || !tap) return;
+    if (produced.layout.codes()) {
+      std::vector<float> values(static_cast<size_t>(produced.shape.element_count()));
+      convert_codes(data, produced.layout, values.data(), Layout{}, produced.shape, {produced.scale, produced.lowest, produced.highest});
+      tap(produced.value, {values.data(), produced.shape, Layout{}});
+    } else {
+      tap(produced.value, {data, produced.shape, produced.layout});
     }
   }
 
@@ -112,9 +80,9 @@ Session::Session(Session&&) noexcept = default;
 std::vector<Tensor> Session::run(const std::vector<Tensor>& inputs, const Tap& tap) {
   State& state = *state_;
   const Plan& plan = *state.plan;
-  state.check_inputs(inputs);
+  check_inputs(plan, inputs);
   const ThreadScope threads(plan.intra_threads);
-  state.bind(inputs);
+  bind_buffers(plan, state.arena.get(), inputs, state.addresses);
   for (size_t i = 0; i < plan.inputs.size(); ++i) {
     const PlanInput& input = plan.inputs[i];
     if (input.copied) {
@@ -136,14 +104,7 @@ std::vector<Tensor> Session::run(const std::vector<Tensor>& inputs, const Tap& t
       results.push_back(state.dynamic.at(output.value));
       continue;
     }
-    Tensor result(output.type);
-    const void* data = state.addresses[static_cast<size_t>(output.buffer)];
-    if (output.layout.plain()) {
-      if (result.size_bytes() > 0) std::memcpy(result.mutable_raw(), data, result.size_bytes());
-    } else {
-      copy_to_plain({static_cast<const float*>(data), output.type.shape, output.layout}, result.mutable_data<float>().data());
-    }
-    results.push_back(std::move(result));
+    results.push_back(copy_output(output, state.addresses[static_cast<size_t>(output.buffer)]));
   }
   return results;
 }

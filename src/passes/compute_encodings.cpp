@@ -6,6 +6,7 @@
 
 #include "qtool/quant/quantize.h"
 #include "qtool/support/format.h"
+#include "weight_ranges.h"
 
 namespace qtool::passes {
 
@@ -57,7 +58,7 @@ class Builder {
 
   void weight(ValueId id, const TensorPlan& plan) {
     const Tensor& tensor = *state_.graph.constant(id);
-    std::vector<quant::Range> ranges = weight_ranges(tensor, plan.spec);
+    const std::vector<quant::Range> ranges = weight_ranges(tensor, plan.spec, weight_method_, method_options_);
     const bool degenerate = std::all_of(ranges.begin(), ranges.end(),
                                         [&](const quant::Range& r) { return below_minimum(r, plan.spec); });
     // A scale made for one channel must not be set by the minimum range: pruned channels are handled below.
@@ -66,40 +67,6 @@ class Builder {
     quant::Encoding encoding = quant::encoding_from_ranges(spec, ranges);
     if (spec.channel_axis >= 0) replace_dead_channels(id, ranges, encoding);
     store(id, std::move(encoding), weight_method_.name, degenerate);
-  }
-
-  std::vector<quant::Range> weight_ranges(const Tensor& tensor, const quant::QuantSpec& spec) const {
-    std::vector<quant::Range> exact = quant::tensor_ranges(tensor, spec.channel_axis);
-    if (!weight_method_.needs_histogram) return exact;
-    std::vector<calib::TensorStatistics> statistics(exact.size());
-    std::vector<std::vector<float>> values(exact.size());
-    const auto data = tensor.data<float>();
-    quant::for_each_channel_element(tensor.shape(), spec.channel_axis, [&](int64_t i, int64_t c) {
-      values[static_cast<size_t>(c)].push_back(data[static_cast<size_t>(i)]);
-    });
-    std::vector<quant::Range> ranges;
-    for (size_t c = 0; c < exact.size(); ++c) {
-      statistics[c].histogram.emplace().add(values[c]);
-      statistics[c].range = exact[c];
-      statistics[c].count = static_cast<int64_t>(values[c].size());
-      ranges.push_back(weight_method_.range(statistics[c], spec, method_options_));
-    }
-    return keep_better(values, exact, std::move(ranges), spec);
-  }
-
-  // A method judges by a histogram; on weights the values themselves are at hand, and min-max stays where it is better.
-  static std::vector<quant::Range> keep_better(const std::vector<std::vector<float>>& values, const std::vector<quant::Range>& exact,
-                                               std::vector<quant::Range> ranges, const quant::QuantSpec& spec) {
-    quant::QuantSpec alone = spec;
-    alone.channel_axis = -1;
-    const auto noise = [&](const std::vector<float>& channel, const quant::Range& range) {
-      const Tensor tensor = Tensor::from<float>({static_cast<int64_t>(channel.size())}, std::span<const float>(channel));
-      return quant::quantization_error(tensor, quant::encoding_from_ranges(alone, {&range, 1})).noise_power;
-    };
-    for (size_t c = 0; c < ranges.size(); ++c) {
-      if (ranges[c] != exact[c] && noise(values[c], exact[c]) <= noise(values[c], ranges[c])) ranges[c] = exact[c];
-    }
-    return ranges;
   }
 
   // A channel whose weights are all zero has no scale of its own; the layer's median keeps bias arithmetic in range.

@@ -1,4 +1,4 @@
-#include "linear_layer.h"
+#include "qtool/passes/linear_layer.h"
 
 #include <algorithm>
 #include <cmath>

@@ -15,21 +15,32 @@ namespace {
 
 void compare_with_float(const EvaluateConfig& config, const model::ModelState& state, const exec::Executor& simulated,
                         EvaluateSummary& summary, Reporter& reporter) {
-  if (config.encodings.empty() && config.reference.empty()) {
+  if (config.encodings.empty()) {
     throw Error(ErrorCode::kUsage, "nothing to measure: give --labels for a metric, or --encodings to compare the simulation with float");
   }
   const DataOptions data{.calib = config.images, .preprocess_file = config.preprocess_file, .preprocessing = config.preprocessing,
                          .limit = config.limit};
   const CalibrationData images = open_calibration_data(data, state.graph, config.threads, reporter);
-  // An adapted model is judged against the one it was made from.
-  std::optional<LoadedModel> original;
-  if (!config.reference.empty()) original = load_model({.path = config.reference, .input_shapes = config.model.input_shapes}, reporter);
-  const exec::Executor reference(original ? original->state.graph : state.graph, {});
+  const exec::Executor reference(state.graph, {});
   summary.preprocessing = images.preprocessing_line;
   summary.comparison = eval::compare(reference, simulated, state.graph, *images.source, config.threads, reporter);
 }
 
 }  // namespace
+
+eval::EvaluationOptions evaluation_options(const EvaluationRequest& request, const ir::Graph& graph, Reporter& reporter) {
+  data::PreprocessingRequest preprocessing;
+  if (!request.preprocess_file.empty()) {
+    preprocessing = data::parse_preprocessing_json(read_text_file(request.preprocess_file), request.preprocess_file.string());
+  }
+  preprocessing.merge(request.preprocessing);
+  eval::EvaluationOptions options{.threads = request.threads, .class_offset = request.class_offset, .decoder = request.decoder,
+                                  .thresholds = request.thresholds, .categories = request.categories};
+  const Shape shape = input_specs(graph).at(0).type.shape;
+  options.preprocessing = data::resolve_preprocessing(preprocessing, shape);
+  reporter.info("preprocessing: " + data::describe(options.preprocessing, shape));
+  return options;
+}
 
 EvaluateSummary evaluate_model(const EvaluateConfig& config, Reporter& reporter) {
   const auto start = std::chrono::steady_clock::now();
@@ -46,17 +57,8 @@ EvaluateSummary evaluate_model(const EvaluateConfig& config, Reporter& reporter)
   if (config.labels.empty()) {
     compare_with_float(config, model.state, executor, summary, reporter);
   } else {
-    data::PreprocessingRequest request;
-    if (!config.preprocess_file.empty()) {
-      request = data::parse_preprocessing_json(read_text_file(config.preprocess_file), config.preprocess_file.string());
-    }
-    request.merge(config.preprocessing);
-    eval::EvaluationOptions options{.threads = config.threads, .class_offset = config.class_offset, .decoder = config.decoder,
-                                    .thresholds = config.thresholds, .categories = config.categories};
-    const Shape shape = input_specs(model.state.graph).at(0).type.shape;
-    options.preprocessing = data::resolve_preprocessing(request, shape);
-    summary.preprocessing = data::describe(options.preprocessing, shape);
-    reporter.info("preprocessing: " + summary.preprocessing);
+    const eval::EvaluationOptions options = evaluation_options(config, model.state.graph, reporter);
+    summary.preprocessing = data::describe(options.preprocessing, model.state.graph.type_of(model.state.graph.inputs.at(0)).shape);
     const eval::Labels labels = eval::load_labels(
         config.images, {.path = config.labels, .task = config.task, .limit = config.limit}, reporter);
     summary.metrics = eval::evaluate(executor, model.state.graph, labels, options, reporter);

@@ -1,5 +1,8 @@
 #include "report.h"
 
+#include "qtool/pipeline/recipe.h"
+#include "qtool/pipeline/stage_json.h"
+
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -17,20 +20,23 @@ Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : 
 Json options_json(const ReportInputs& in) {
   const QuantizeConfig& config = in.config;
   Json options;
-  options["profile"] = in.profile.name;
-  options["act_bitwidth"] = in.profile.activation_bits;
-  options["weights_bitwidth"] = in.profile.weight_bits;
-  options["bias_bitwidth"] = in.profile.bias_bits;
-  options["use_per_channel_quantization"] = in.profile.per_channel;
-  options["use_symmetric_quantize_weights"] = in.profile.weight_symmetric;
+  options["profile"] = in.quantized.profile.name;
+  options["act_bitwidth"] = in.quantized.profile.activation_bits;
+  options["weights_bitwidth"] = in.quantized.profile.weight_bits;
+  options["bias_bitwidth"] = in.quantized.profile.bias_bits;
+  options["use_per_channel_quantization"] = in.quantized.profile.per_channel;
+  options["use_symmetric_quantize_weights"] = in.quantized.profile.weight_symmetric;
   options["act_quantizer_calibration"] = config.activation_method;
   options["param_quantizer_calibration"] = config.weight_method;
   options["percentile_calibration_value"] = config.percentile;
-  options["min_range"] = in.profile.min_range;
+  options["min_range"] = in.quantized.profile.min_range;
   options["input_shape"] = config.model.input_shapes;
   options["limit"] = config.data.limit;
   options["float"] = config.keep_float;
   options["emit"] = config.emit;
+  options["optimizations"] = config.optimizations;
+  options["accept"] = config.accept;
+  options["data_free"] = config.data_free;
   return options;
 }
 
@@ -62,7 +68,7 @@ Json encoding_summary(const model::ModelState& state, ir::ValueId id, const mode
 }
 
 Json tensors_json(const ReportInputs& in) {
-  const model::ModelState& state = in.model.state;
+  const model::ModelState& state = in.quantized.model.state;
   Json activations = Json::object(), parameters = Json::object();
   for (const auto& [id, entry] : state.encodings) {
     Json json = encoding_summary(state, id, entry);
@@ -74,7 +80,7 @@ Json tensors_json(const ReportInputs& in) {
       parameters[name] = std::move(json);
       continue;
     }
-    if (const auto seen = in.calibration.statistics.find(id); seen != in.calibration.statistics.end()) {
+    if (const auto seen = in.quantized.optimized.calibration.statistics.find(id); seen != in.quantized.optimized.calibration.statistics.end()) {
       json["observed_min"] = seen->second.range.lo;
       json["observed_max"] = seen->second.range.hi;
       if (seen->second.non_finite > 0) json["non_finite"] = seen->second.non_finite;
@@ -91,7 +97,27 @@ Json notes_json(const passes::EncodingNotes& notes) {
           {"non_finite", notes.non_finite}, {"bias_overflow", notes.bias_overflow}};
 }
 
+Json optimizations_json(const optimize::OptimizeResult& optimized) {
+  Json rows = Json::array();
+  for (const optimize::StageRow& row : optimized.rows) rows.push_back(stage_json(row));
+  return {{"held_out_samples", optimized.held_out}, {"stages", std::move(rows)}};
+}
+
 }  // namespace
+
+Json stage_json(const optimize::StageRow& row) {
+  Json json{{"stage", row.stage}, {"decision", row.decision}};
+  if (!row.reason.empty()) json["reason"] = row.reason;
+  if (row.score) {
+    json["sqnr_db"] = finite_or_null(row.score->sqnr_db);
+    for (const auto& block : row.score->blocks) json["outputs"][block.name] = finite_or_null(block.sqnr_db);
+    if (row.score->agreement) json["top1_agreement"] = 100.0 * *row.score->agreement;
+  }
+  if (row.float_difference) json["float_difference"] = finite_or_null(*row.float_difference);
+  for (const auto& [name, count] : row.outcome.counts) json["counts"][name] = count;
+  if (!row.outcome.notes.empty()) json["notes"] = row.outcome.notes;
+  return json;
+}
 
 double total_weight_sqnr(const model::ModelState& state) {
   quant::QuantizationError total;
@@ -110,26 +136,28 @@ std::string write_report(const ReportInputs& in) {
   report["schema_version"] = kReportSchema;
   report["tool"] = {{"name", "qtool"}, {"version", tool_version()}};
   report["model"] = {{"file", in.config.model.path.filename().string()},
-                     {"sha256", in.model.sha256},
-                     {"size_bytes", in.model.file_bytes},
-                     {"opset", in.model.opset},
-                     {"clean_up", in.model.clean_up}};
+                     {"sha256", in.quantized.model.sha256},
+                     {"size_bytes", in.quantized.model.file_bytes},
+                     {"opset", in.quantized.model.opset},
+                     {"clean_up", in.quantized.model.clean_up}};
   Json inputs = Json::array();
-  for (const data::InputSpec& spec : input_specs(in.model.state.graph)) {
+  for (const data::InputSpec& spec : input_specs(in.quantized.model.state.graph)) {
     inputs.push_back({{"name", spec.name}, {"dtype", dtype_name(spec.type.dtype)}, {"shape", spec.type.shape.dims()}});
   }
   report["model"]["inputs"] = std::move(inputs);
   report["options"] = options_json(in);
-  report["calibration"] = {{"samples", in.calibration.samples}, {"sha256", in.data.sha256}, {"skipped", in.data.skipped}};
+  report["recipe"] = Json::parse(recipe_json(recipe_of(in.config, "this run")));
+  report["calibration"] = {{"samples", in.quantized.optimized.calibration.samples}, {"sha256", in.data.sha256}, {"skipped", in.data.skipped}};
   if (!in.data.preprocessing_line.empty()) {
     report["calibration"]["preprocessing"] = Json::parse(in.data.preprocessing_json);
     report["calibration"]["preprocessing_text"] = in.data.preprocessing_line;
   }
   report["weights_sqnr_db"] = finite_or_null(in.weight_sqnr_db);
+  if (!in.quantized.optimized.rows.empty()) report["optimizations"] = optimizations_json(in.quantized.optimized);
   report["tensors"] = tensors_json(in);
-  report["notes"] = notes_json(in.notes);
-  report["warnings"] = in.warnings;
-  report["advice"] = in.advice;
+  report["notes"] = notes_json(in.quantized.notes);
+  report["warnings"] = in.quantized.warnings;
+  report["advice"] = in.quantized.advice;
   Json files = Json::object();
   for (const auto& [name, bytes] : in.files) files[name] = {{"size_bytes", bytes}};
   report["files"] = std::move(files);

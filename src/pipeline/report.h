@@ -5,21 +5,14 @@
 #include <vector>
 
 #include "calibration_data.h"
-#include "qtool/calib/calibrator.h"
-#include "qtool/model/target_profile.h"
-#include "qtool/passes/compute_encodings.h"
+#include "quantized_model.h"
 
 namespace qtool::pipeline {
 
 struct ReportInputs {
   const QuantizeConfig& config;
-  const LoadedModel& model;
-  const model::TargetProfile& profile;
+  const QuantizedModel& quantized;
   const CalibrationData& data;
-  const calib::CalibrationResult& calibration;
-  const passes::EncodingNotes& notes;
-  const std::vector<std::string>& warnings;
-  const std::vector<std::string>& advice;
   double weight_sqnr_db;
   std::vector<std::pair<std::string, size_t>> files;  // name, bytes
 };

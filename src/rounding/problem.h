@@ -30,7 +30,7 @@ struct LayerSolution {
   double error = 0.0;              // relative error of the layer's output on judged rows, see judge.h
 };
 
-// scale * level as the simulation and the exporters compute it.
-[[nodiscard]] inline float on_grid(double scale, double level) { return static_cast<float>(scale) * static_cast<float>(level); }
+// scale * level as the simulation and the exporters compute it; adding zero makes -0 a 0.
+[[nodiscard]] inline float on_grid(double scale, double level) { return static_cast<float>(scale) * (static_cast<float>(level) + 0.0f); }
 
 }  // namespace qtool::rounding

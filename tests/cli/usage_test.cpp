@@ -15,7 +15,7 @@ class Usage : public ToolTest {};
 TEST_F(Usage, HelpNamesEveryCommandWithExamplesAndExitCodes) {
   const Outcome help = run({"--help"});
   EXPECT_EQ(help.exit_code, 0);
-  for (const char* word : {"quantize", "convert", "run", "inspect", "list", "evaluate", "Examples:", "Exit codes: 0 done"}) {
+  for (const char* word : {"quantize", "convert", "run", "bench", "inspect", "list", "evaluate", "Examples:", "Exit codes: 0 done"}) {
     EXPECT_THAT(help.out, HasSubstr(word));
   }
   EXPECT_THAT(help.err, IsEmpty());
@@ -31,7 +31,7 @@ TEST_F(Usage, HelpOfQuantizeIsGrouped) {
 }
 
 TEST_F(Usage, EveryCommandHasHelp) {
-  for (const char* command : {"quantize", "convert", "run", "inspect", "list", "evaluate"}) {
+  for (const char* command : {"quantize", "convert", "run", "bench", "inspect", "list", "evaluate"}) {
     const Outcome help = run({command, "--help"});
     EXPECT_EQ(help.exit_code, 0) << command;
     EXPECT_THAT(help.out, HasSubstr(std::string("Usage: qtool ") + command));

@@ -14,6 +14,9 @@ namespace qtool::calib {
 struct CalibrationOptions {
   int threads = 1;
   bool histograms = false;   // min-max needs none
+  // Values that get per-channel statistics too, and the axis of their channels (1 for the output of a convolution, the
+  // last one for that of a matrix product). They need not be among the observed ones; those not observed get no histogram.
+  std::map<ir::ValueId, int> channel_axes;
 };
 
 struct CalibrationResult {

@@ -20,6 +20,7 @@ struct Method {
   std::string name;
   std::string summary;
   bool needs_histogram = true;
+  bool minimizes_noise = false;  // its aim is the least (weighted) squared error
   // The range may be narrower than the observed one; zero is included later, by the grid.
   std::function<quant::Range(const TensorStatistics&, const quant::QuantSpec&, const MethodOptions&)> range;
 };

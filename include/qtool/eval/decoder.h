@@ -35,6 +35,11 @@ struct Proposals {
   std::vector<Box> boxes;
   int64_t class_count = 0;
   std::vector<float> scores;  // [boxes, class_count], 0..1
+
+  // Set by graphs that select for themselves: scores and final_classes hold one value a box, and
+  // nothing is suppressed any more.
+  bool is_final = false;
+  std::vector<int64_t> final_classes;
 };
 
 struct DecodeRequest {

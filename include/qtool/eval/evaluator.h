@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "qtool/eval/coco_map.h"
 #include "qtool/eval/labels.h"
 #include "qtool/eval/nms.h"
+#include "qtool/eval/segmentation.h"
 #include "qtool/exec/executor.h"
 #include "qtool/ir/graph.h"
 #include "qtool/support/reporter.h"
@@ -24,6 +26,9 @@ struct EvaluationOptions {
   // Subtracted from the model's class index: 1 when its class 0 is a background that the labels do
   // not count.
   int64_t class_offset = 0;
+
+  // Sees the raw outputs of every image, float32 in graph order; called from several threads.
+  std::function<void(int64_t index, const std::vector<Tensor>& outputs)> on_outputs;
 
   // Detection only.
   std::string decoder;  // name, or "" to recognise it
@@ -49,6 +54,7 @@ struct EvaluationResult {
   std::vector<CategoryPrecision> categories;  // detection
   std::string decoder;                        // detection: the one that was used
   std::vector<double> class_iou;              // segmentation; -1: class does not occur
+  std::vector<std::vector<PixelCount>> pixel_counts;  // segmentation: of each image, in label order
 
   // Throws Error(kInternal) for an unknown name.
   [[nodiscard]] double metric(std::string_view name) const;

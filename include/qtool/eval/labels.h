@@ -7,6 +7,8 @@
 //   .json file          detection: COCO instances
 //   folder with .txt    detection: YOLO, one file an image, lines `class cx cy w h` relative to
 //                       the image's size; names of the classes may stand in classes.txt
+//   folder with .xml    detection: Pascal VOC, one annotation an image; classes in sorted order of
+//                       their names, or in that of classes.txt
 //   folder with .png    segmentation: one class-index mask an image, 255 is ignored
 // Images and labels meet by file name: the path below the image folder, else the bare name (masks
 // and YOLO files: without extension).

@@ -15,6 +15,12 @@ namespace qtool::eval {
 inline constexpr int kIgnoredClass = 255;  // of masks
 inline constexpr int64_t kMostClasses = 256;
 
+// One cell of a confusion matrix that is not empty.
+struct PixelCount {
+  uint8_t truth = 0, predicted = 0;
+  int64_t pixels = 0;
+};
+
 // counts[truth][predicted] in pixels.
 class ConfusionMatrix {
  public:
@@ -23,6 +29,9 @@ class ConfusionMatrix {
   // not count.
   void add(const data::Image& truth, const data::Image& predicted);
   void merge(const ConfusionMatrix& other);
+  // Cells of one image, counted `times` times.
+  void add(const std::vector<PixelCount>& cells, int64_t times);
+  [[nodiscard]] std::vector<PixelCount> cells() const;
 
   // Mean over the classes that occur in the truth of |both| / |either|; 0 when none does.
   [[nodiscard]] double mean_iou() const;

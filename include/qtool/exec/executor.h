@@ -13,6 +13,12 @@
 
 namespace qtool::exec {
 
+// Whether a simulation computes with real 8-bit integers. Both ways give the same bits.
+enum class IntegerKernels : uint8_t {
+  kAuto,  // where the instruction set is not pinned and a self-test shows that sums do not saturate
+  kOff,   // integers are carried in floats
+};
+
 struct ExecOptions {
   // Threads inside one operator; 1 for one image a worker.
   int intra_threads = 1;
@@ -21,6 +27,10 @@ struct ExecOptions {
   // Simulation: values with an encoding are put on their grid, constants included; convolutions and matrix products of
   // two such operands are computed on integer levels and are exact.
   const model::EncodingTable* encodings = nullptr;
+  // Every value keeps memory of its own until the end, so that a SuffixSession can resume anywhere; observed values are
+  // then never views of others. Costs memory, not time.
+  bool keep_values = false;
+  IntegerKernels integer_kernels = IntegerKernels::kAuto;
   // Plain reference kernels only, for tests.
   bool reference_only = false;
 };
@@ -34,6 +44,7 @@ struct PlanSummary {
   std::vector<std::string> reference_nodes;   // their nodes
   size_t arena_bytes = 0;
   size_t packed_bytes = 0;
+  size_t integer_steps = 0;                   // simulated steps on 8-bit codes
   size_t inexact_products = 0;                // simulated products not on integer levels: sums may be rounded
 };
 
@@ -63,6 +74,7 @@ class Executor {
   [[nodiscard]] const std::vector<TensorType>& input_types() const;
 
  private:
+  friend class SuffixSession;
   std::shared_ptr<const Plan> plan_;
 };
 

@@ -5,6 +5,7 @@
 // is in KernelArgs.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -51,6 +52,9 @@ struct FusedActivation {
   float hi = 0.0f;
 };
 
+// Codes of one grid to codes of another, or of a function of the value.
+using CodeTable = std::array<uint8_t, 256>;
+
 // What surrounds the node being planned.
 struct KernelRequest {
   const ir::Graph& graph;
@@ -61,6 +65,10 @@ struct KernelRequest {
   std::optional<Layout> required_output_layout;  // Concat: parts already lie in the output
   // Simulation: grids of the inputs that are on one (nullptr otherwise), by slot.
   std::vector<const quant::Encoding*> input_encodings;
+  std::vector<const quant::Encoding*> output_encodings;
+  // Kernels on codes: output 0 first goes on this grid, then through a table to the grid of output_encodings[0].
+  const quant::Encoding* inner_encoding = nullptr;
+  const CodeTable* output_table = nullptr;
 
   [[nodiscard]] bool has_input(size_t i) const {
     return i < node.inputs.size() && node.inputs[i] != ir::kNoValue;
@@ -71,6 +79,10 @@ struct KernelRequest {
   [[nodiscard]] const Shape& output_shape(size_t i = 0) const { return output_type(i).shape; }
   [[nodiscard]] const Tensor* constant(size_t i) const { return has_input(i) ? graph.constant(node.inputs[i]) : nullptr; }
   [[nodiscard]] bool all_float() const;  // every present input and output is float32
+  // Grids whose values may be kept as codes: at most 8 bits, one grid a tensor; nullptr otherwise.
+  [[nodiscard]] const quant::Encoding* input_code_grid(size_t i) const;
+  [[nodiscard]] const quant::Encoding* output_code_grid(size_t i = 0) const;
+  [[nodiscard]] bool lies_in_codes(size_t i) const { return has_input(i) && input_layouts[i].codes(); }
 };
 
 struct KernelChoice {

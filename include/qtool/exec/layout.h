@@ -10,10 +10,19 @@
 
 namespace qtool::exec {
 
-// block 1: plain row-major. block b > 1: [N, ceil(C / b), spatial..., b]; lanes past C are padding with no meaning.
+enum class Storage : uint8_t {
+  kFloat,              // float32, or the integer type of the value
+  kCodes,              // one byte an element, code = level - lowest level of the value's grid; row-major
+  kCodesChannelsLast,  // the same as [N, spatial..., C]
+};
+
+// Float storage, block 1: plain row-major. block b > 1: [N, ceil(C / b), spatial..., b]; lanes past C are padding with
+// no meaning. Codes (simulation only) are never blocked.
 struct Layout {
   int64_t block = 1;
-  [[nodiscard]] bool plain() const { return block == 1; }
+  Storage storage = Storage::kFloat;
+  [[nodiscard]] bool plain() const { return block == 1 && storage == Storage::kFloat; }
+  [[nodiscard]] bool codes() const { return storage != Storage::kFloat; }
   bool operator==(const Layout&) const = default;
 };
 

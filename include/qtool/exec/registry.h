@@ -16,13 +16,23 @@ class Registry {
   void add(std::string_view op_type, KernelFactory factory) {
     factories_[std::string(op_type)].push_back(std::move(factory));
   }
-  [[nodiscard]] const std::vector<KernelFactory>* find(std::string_view op_type) const {
-    const auto at = factories_.find(op_type);
-    return at == factories_.end() ? nullptr : &at->second;
+  [[nodiscard]] const std::vector<KernelFactory>* find(std::string_view op_type) const { return find(factories_, op_type); }
+
+  // Kernels on 8-bit codes, asked before the others where the simulation may use integers (Layout::codes).
+  void add_codes(std::string_view op_type, KernelFactory factory) {
+    code_factories_[std::string(op_type)].push_back(std::move(factory));
+  }
+  [[nodiscard]] const std::vector<KernelFactory>* find_codes(std::string_view op_type) const {
+    return find(code_factories_, op_type);
   }
 
  private:
-  std::map<std::string, std::vector<KernelFactory>, std::less<>> factories_;
+  using Table = std::map<std::string, std::vector<KernelFactory>, std::less<>>;
+  static const std::vector<KernelFactory>* find(const Table& table, std::string_view op_type) {
+    const auto at = table.find(op_type);
+    return at == table.end() ? nullptr : &at->second;
+  }
+  Table factories_, code_factories_;
 };
 
 void register_builtin(Registry& registry);

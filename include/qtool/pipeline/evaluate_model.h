@@ -14,12 +14,10 @@
 
 namespace qtool::pipeline {
 
-struct EvaluateConfig {
-  ModelOptions model;
-  std::filesystem::path encodings;   // empty: float
-  std::filesystem::path reference;   // without labels: the float model to compare with; empty: `model` itself in float
+// What a model is measured on, and how.
+struct EvaluationRequest {
   std::filesystem::path images;
-  std::filesystem::path labels;      // empty: compare float and simulation instead
+  std::filesystem::path labels;
   std::filesystem::path preprocess_file;
   data::PreprocessingRequest preprocessing;
   eval::Task task = eval::Task::kAuto;
@@ -31,12 +29,20 @@ struct EvaluateConfig {
   int threads = 1;
 };
 
+struct EvaluateConfig : EvaluationRequest {
+  ModelOptions model;
+  std::filesystem::path encodings;   // empty: float; without labels float and simulation are compared
+};
+
 struct EvaluateSummary {
   std::optional<eval::EvaluationResult> metrics;
   std::optional<eval::ComparisonResult> comparison;
   std::string preprocessing;
   double seconds = 0.0;
 };
+
+// The options of eval::evaluate for a model with this graph; the preprocessing is settled and said.
+[[nodiscard]] eval::EvaluationOptions evaluation_options(const EvaluationRequest& request, const ir::Graph& graph, Reporter& reporter);
 
 [[nodiscard]] EvaluateSummary evaluate_model(const EvaluateConfig& config, Reporter& reporter);
 

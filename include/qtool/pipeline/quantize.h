@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "qtool/data/preprocess_request.h"
+#include "qtool/optimize/optimize.h"
 #include "qtool/pipeline/load_model.h"
 #include "qtool/rounding/adaround.h"
 #include "qtool/support/reporter.h"
@@ -34,10 +35,12 @@ struct QuantizeConfig {
   std::string weight_method = "min-max";
   double percentile = 99.99;                       // --percentile_calibration_value
   std::vector<std::string> keep_float;             // --float: node or tensor globs, operator types
-  std::vector<std::string> emit = {"encodings", "dlc"};
-  std::vector<std::string> optimizations;          // --optimizations
-  rounding::AdaroundOptions adaround;
+  std::vector<std::string> optimizations;          // --optimizations: stages, see optimize/registry.h
+  std::string accept = "auto";                     // --accept: auto, always
+  std::string relu6 = "auto";                      // --cle-relu6: auto, keep, replace
+  bool data_free = false;                          // no samples: ranges from folded batch norms
   std::filesystem::path export_onnx;               // the float model with adapted parameters; empty: not written
+  std::vector<std::string> emit = {"encodings", "dlc"};
   int threads = 1;
 
   // Every problem of the configuration itself in one Error(kUsage).
@@ -51,6 +54,8 @@ struct QuantizeSummary {
   size_t activation_encodings = 0, parameter_encodings = 0;
   double weight_sqnr_db = 0.0;                     // of all weights together
   std::vector<std::string> skipped_samples;
+  std::vector<optimize::StageRow> stages;          // what the optimizations did; empty without any
+  int64_t held_out = 0;                            // samples their scores come from
   std::vector<std::string> advice;                 // what the recommended recipe would change
   std::map<std::string, double> seconds;           // by stage, and "total"
 };

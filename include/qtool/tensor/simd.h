@@ -23,6 +23,9 @@ struct Kernels {
   void (*to_levels)(const float* x, float* y, int64_t n, float scale, float lowest, float highest);
   // counts[floor(x * inverse_width) - first_bin]++ ; every x must be finite and in range. 4 x bins table of u32.
   void (*histogram)(const float* x, int64_t n, float inverse_width, int64_t first_bin, uint32_t* tables, int64_t bins);
+  // By lane of a rows x lanes array: running bounds, and sum and sum of squares added to `sum` and `squares`. Bounds mean
+  // nothing where a value is not finite; the sum of squares tells (it is not finite either).
+  void (*lane_moments)(const float* x, int64_t rows, int64_t lanes, float* lo, float* hi, double* sum, double* squares);
 
   // Element-wise functions; x may equal y.
   void (*relu)(const float* x, float* y, int64_t n);

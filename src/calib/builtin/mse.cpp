@@ -7,6 +7,7 @@ namespace qtool::calib {
 void register_mse(Registry& registry) {
   registry.add({.name = "mse",
                 .summary = "least mean squared error",
+                .minimizes_noise = true,
                 .range = [](const TensorStatistics& statistics, const quant::QuantSpec& spec, const MethodOptions&) {
                   return least_noise_range(statistics, spec, 1.0);
                 }});

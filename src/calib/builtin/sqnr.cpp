@@ -9,6 +9,7 @@ void register_sqnr(Registry& registry) {
   constexpr double kGamma = 3.0;  // AIMET's penalty of saturation
   registry.add({.name = "sqnr",
                 .summary = "least quantization noise, saturation weighing three times (tf_enhanced)",
+                .minimizes_noise = true,
                 .range = [](const TensorStatistics& statistics, const quant::QuantSpec& spec, const MethodOptions&) {
                   return least_noise_range(statistics, spec, kGamma);
                 }});

@@ -79,6 +79,11 @@ void register_ssd(Registry& registry) {
                 .class_count = class_count,
                 .matches = matches,
                 .decode = decode});
+  registry.add({.name = "yolo-nas",
+                .summary = "as ssd: boxes [1, N, 4] and scores [1, N, classes]; never chosen by itself",
+                .class_count = class_count,
+                .matches = [](const DetectorSignature&) { return false; },
+                .decode = decode});
 }
 
 }  // namespace qtool::eval

@@ -15,7 +15,8 @@ bool matches(const DetectorSignature& signature) {
   const auto& categories = signature.category_count;
   const bool lacks_objectness = categories && output.columns == 4 + *categories;
   return output.rows > output.columns && output.rows != yolo_cells(signature.input) &&
-         !lacks_objectness;
+         !lacks_objectness && !is_final_table(output, signature.input) &&
+         distribution_bins(output.columns, categories.value_or(kCocoClasses)) == 0;
 }
 
 Proposals decode(const DecodeRequest& request) {

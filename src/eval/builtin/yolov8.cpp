@@ -29,7 +29,7 @@ bool matches(const DetectorSignature& signature) {
   const YoloOutput output = *find_yolo_output(signature);
   if (channels_first(output)) return true;
   const int64_t expected = signature.category_count ? 4 + *signature.category_count : kCocoColumns;
-  return output.columns == expected;
+  return output.columns == expected && !is_final_table(output, signature.input);
 }
 
 Proposals decode(const DecodeRequest& request) {

@@ -24,7 +24,8 @@ bool matches(const DetectorSignature& signature) {
   if (output.rows <= output.columns) return false;
   const int64_t without_objectness =
       signature.category_count ? 4 + *signature.category_count : kYolov8CocoColumns;
-  return output.columns != without_objectness;
+  return output.columns != without_objectness &&
+         distribution_bins(output.columns, signature.category_count.value_or(kCocoClasses)) == 0;
 }
 
 Proposals decode(const DecodeRequest& request) {

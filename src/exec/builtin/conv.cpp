@@ -11,6 +11,7 @@
 #include "qtool/exec/registry.h"
 #include "qtool/ops/window.h"
 #include "qtool/tensor/simd.h"
+#include "winograd.h"
 
 namespace qtool::exec {
 
@@ -275,6 +276,11 @@ KernelFactory conv(bool transposed) {
     const auto geometry = geometry_of(request, transposed);
     if (!geometry) return std::nullopt;
     if (auto choice = integer_conv(request, *geometry)) return choice;
+    // Two operands on grids stay with products of the values as they are, whatever kept them off integer levels.
+    const bool simulated = request.input_encodings[0] != nullptr && request.input_encodings[1] != nullptr;
+    if (!transposed && !simulated) {
+      if (auto choice = winograd_conv(request)) return choice;
+    }
     return float_conv(request, *geometry);
   };
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cuts.h"
 #include "qtool/exec/registry.h"
 
 namespace qtool::exec {
@@ -45,10 +46,6 @@ void copy_band(const Band& band, const float* source, float* target) {
   }
 }
 
-struct Piece {
-  int64_t begin, size;
-};
-
 // Outputs are bands of input 0 along one axis: views when there is a single run, copies otherwise.
 std::optional<KernelChoice> bands(const KernelRequest& request, size_t axis, const std::vector<Piece>& pieces) {
   const Shape& source = request.input_shape(0);
@@ -85,45 +82,15 @@ std::optional<KernelChoice> bands(const KernelRequest& request, size_t axis, con
 
 std::optional<KernelChoice> split(const KernelRequest& request) {
   if (request.input_type(0).dtype != DType::kFloat32) return std::nullopt;
-  const size_t axis = request.input_shape(0).normalize_axis(request.node.attr_int("axis", 0));
-  std::vector<Piece> pieces;
-  int64_t begin = 0;
-  for (const ir::ValueId output : request.node.outputs) {
-    if (output == ir::kNoValue) return std::nullopt;
-    const int64_t size = request.graph.type_of(output).shape[axis];
-    pieces.push_back({begin, size});
-    begin += size;
-  }
-  return bands(request, axis, pieces);
+  const auto cuts = split_cuts(request);
+  return cuts ? bands(request, cuts->axis, cuts->pieces) : std::nullopt;
 }
 
-// Slice with constant bounds that cuts a single axis with step 1.
 std::optional<KernelChoice> slice(const KernelRequest& request) {
-  if (request.input_type(0).dtype != DType::kFloat32 || request.node.opset < 10) return std::nullopt;
-  const Tensor* starts = request.constant(1);
-  if (starts == nullptr || (request.has_input(3) && request.constant(3) == nullptr) ||
-      (request.has_input(4) && request.constant(4) == nullptr)) {
-    return std::nullopt;
-  }
-  const Shape& source = request.input_shape(0);
-  const Shape& target = request.output_shape();
-  const auto first = starts->to_int64();
-  std::vector<int64_t> axes, steps(first.size(), 1);
-  for (size_t i = 0; i < first.size(); ++i) axes.push_back(static_cast<int64_t>(i));
-  if (request.has_input(3)) axes = request.constant(3)->to_int64();
-  if (request.has_input(4)) steps = request.constant(4)->to_int64();
-  std::optional<size_t> cut;
-  int64_t begin = 0;
-  for (size_t i = 0; i < axes.size(); ++i) {
-    const size_t axis = source.normalize_axis(axes[i]);
-    if (steps[i] != 1) return std::nullopt;
-    if (source[axis] == target[axis]) continue;
-    if (cut) return std::nullopt;
-    cut = axis;
-    begin = std::clamp<int64_t>(first[i] < 0 ? first[i] + source[axis] : first[i], 0, source[axis]);
-  }
-  if (!cut) return reshape(request);
-  return bands(request, *cut, {{begin, target[*cut]}});
+  if (request.input_type(0).dtype != DType::kFloat32) return std::nullopt;
+  if (request.input_shape(0) == request.output_shape()) return slice_cuts(request) ? reshape(request) : std::nullopt;
+  const auto cuts = slice_cuts(request);
+  return cuts ? bands(request, cuts->axis, cuts->pieces) : std::nullopt;
 }
 
 std::optional<KernelChoice> concat(const KernelRequest& request) {

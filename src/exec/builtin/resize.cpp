@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "nearest_taps.h"
 #include "qtool/exec/registry.h"
-#include "qtool/ops/resize_params.h"
 
 namespace qtool::exec {
 
@@ -24,34 +24,6 @@ Taps linear_taps(const ops::ResizeParams& params, const Shape& source, size_t ax
     taps.weight.push_back(static_cast<float>(at - static_cast<double>(low)));
   }
   return taps;
-}
-
-std::vector<int64_t> nearest_taps(const ops::ResizeParams& params, const Shape& source, size_t axis, int64_t count) {
-  std::vector<int64_t> taps;
-  for (int64_t i = 0; i < count; ++i) taps.push_back(ops::nearest_source(params, source, axis, i));
-  return taps;
-}
-
-struct Planes {
-  int64_t count, in_h, in_w, out_h, out_w, lanes;
-};
-
-void nearest(const Planes& p, const std::vector<int64_t>& rows, const std::vector<int64_t>& columns, const float* x, float* y) {
-  for (int64_t plane = 0; plane < p.count; ++plane) {
-    const float* source = x + plane * p.in_h * p.in_w * p.lanes;
-    float* target = y + plane * p.out_h * p.out_w * p.lanes;
-    for (int64_t h = 0; h < p.out_h; ++h) {
-      float* row = target + h * p.out_w * p.lanes;
-      if (h > 0 && rows[static_cast<size_t>(h)] == rows[static_cast<size_t>(h) - 1]) {
-        std::copy_n(row - p.out_w * p.lanes, p.out_w * p.lanes, row);
-        continue;
-      }
-      const float* from = source + rows[static_cast<size_t>(h)] * p.in_w * p.lanes;
-      for (int64_t w = 0; w < p.out_w; ++w) {
-        std::copy_n(from + columns[static_cast<size_t>(w)] * p.lanes, p.lanes, row + w * p.lanes);
-      }
-    }
-  }
 }
 
 void bilinear(const Planes& p, const Taps& rows, const Taps& columns, const float* x, float* y) {
@@ -78,20 +50,11 @@ void bilinear(const Planes& p, const Taps& rows, const Taps& columns, const floa
 }
 
 std::optional<KernelChoice> resize(const KernelRequest& request) {
-  if (request.input_type(0).dtype != DType::kFloat32) return std::nullopt;
+  const auto resolved = image_resize_params(request);
+  if (!resolved) return std::nullopt;
+  const ops::ResizeParams& params = *resolved;
   const Shape& source = request.input_shape(0);
   const Shape& target = request.output_shape();
-  if (source.rank() != 4 || source[0] != target[0] || source[1] != target[1] || target.element_count() == 0) return std::nullopt;
-  const ops::ResizeSlots slots = ops::resize_slots(request.node);
-  for (size_t i = 1; i < request.node.inputs.size(); ++i) {
-    if (request.has_input(i) && request.constant(i) == nullptr) return std::nullopt;
-  }
-  const auto constant = [&](int slot) { return slot < 0 ? nullptr : request.constant(static_cast<size_t>(slot)); };
-  const ops::ResizeParams params = ops::resolve_resize(
-      request.node, source, {.roi = constant(slots.roi), .scales = constant(slots.scales), .sizes = constant(slots.sizes)});
-  if (params.antialias || params.transform == ops::CoordinateTransform::kTfCropAndResize || params.mode == ops::ResizeMode::kCubic) {
-    return std::nullopt;
-  }
   const Layout layout = request.input_layouts[0];
   const Planes planes{physical_count(source, layout) / (source[2] * source[3] * layout.block), source[2], source[3],
                       target[2], target[3], layout.block};
@@ -102,9 +65,8 @@ std::optional<KernelChoice> resize(const KernelRequest& request) {
   choice.input_absorbed[0] = false;
   choice.output_layouts = {layout};
   if (params.mode == ops::ResizeMode::kNearest) {
-    choice.kernel = make_kernel([planes, rows = nearest_taps(params, source, 2, target[2]),
-                                 columns = nearest_taps(params, source, 3, target[3])](const KernelArgs& args) {
-      nearest(planes, rows, columns, static_cast<const float*>(args.in[0]), static_cast<float*>(args.out[0]));
+    choice.kernel = make_kernel([planes, taps = *nearest_taps(request)](const KernelArgs& args) {
+      copy_nearest(planes, taps, static_cast<const float*>(args.in[0]), static_cast<float*>(args.out[0]));
     });
   } else {
     choice.kernel = make_kernel([planes, rows = linear_taps(params, source, 2, target[2]),

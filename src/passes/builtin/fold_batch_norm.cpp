@@ -10,7 +10,7 @@
 //          "Data-Free Quantization", section 4.1.2 (why beta and gamma are kept)
 #include <cmath>
 
-#include "linear_layer.h"
+#include "qtool/passes/linear_layer.h"
 #include "qtool/passes/registry.h"
 #include "qtool/passes/rewrite.h"
 

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "linear_layer.h"
+#include "qtool/passes/linear_layer.h"
 #include "qtool/ops/window.h"
 #include "qtool/passes/registry.h"
 #include "qtool/passes/rewrite.h"

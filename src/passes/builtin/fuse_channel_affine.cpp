@@ -8,7 +8,7 @@
 //          stays, which every backend reads as a product with bias.
 // FORMULA  y = s * (W x + b) + t:  W'[c] = s[c] * W[c];  b'[c] = s[c] * b[c] + t[c]
 // SOURCE   -
-#include "linear_layer.h"
+#include "qtool/passes/linear_layer.h"
 #include "qtool/passes/registry.h"
 #include "qtool/passes/rewrite.h"
 

@@ -3,7 +3,7 @@
 // REQUIRES parameters are float32 constants; inference; rank of x at least 2
 // FORMULA  s = gamma / sqrt(var + eps);  t = beta - mean * s   (in double);  shape [C, 1, ...] over the axes behind C
 // SOURCE   the definition of the operator
-#include "linear_layer.h"
+#include "qtool/passes/linear_layer.h"
 #include "qtool/passes/registry.h"
 #include "qtool/passes/rewrite.h"
 

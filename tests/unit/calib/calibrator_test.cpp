@@ -131,6 +131,24 @@ TEST(Calibrate, DoesNotDependOnThreadsOrOrder) {
   }
 }
 
+TEST(Calibrate, ChannelStatisticsDoNotDependOnThreadsAndNeedNoObservedTensor) {
+  Network net = network();
+  const ir::ValueId c2 = net.graph.find_value("c2");
+  CalibrationOptions options{.histograms = true, .channel_axes = {{net.observed[3], 1}, {c2, 1}}};
+  const CalibrationResult one = run(net, samples(), options);
+  options.threads = 3;
+  const CalibrationResult three = run(net, samples(), options);
+  for (const ir::ValueId id : {net.observed[3], c2}) {
+    const TensorStatistics& found = one.statistics.at(id);
+    ASSERT_TRUE(found.channels.has_value());
+    EXPECT_EQ(id == c2 ? 7u : 20u, found.channels->channels());
+    EXPECT_EQ(static_cast<int64_t>(kSamples) * 4 * 3, found.channels->count[0]);
+    EXPECT_EQ(*found.channels, *three.statistics.at(id).channels);
+  }
+  EXPECT_FALSE(one.statistics.at(c2).histogram.has_value());
+  EXPECT_FALSE(one.statistics.at(net.observed[0]).channels.has_value());
+}
+
 TEST(Calibrate, NonFiniteValuesAreCountedApart) {
   GraphBuilder b;
   const auto x = b.input("x", {4});

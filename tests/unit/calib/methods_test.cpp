@@ -41,6 +41,7 @@ INSTANTIATE_TEST_SUITE_P(Builtin, EveryMethod, ::testing::ValuesIn(builtin_regis
                          [](const auto& info) { return info.param == "min-max" ? "minmax" : info.param; });
 
 TEST_P(EveryMethod, RangeStaysInsideTheObservedOne) {
+  if (GetParam() == "adjusted") GTEST_SKIP() << "widens on purpose";
   for (const bool one_sided : {false, true}) {
     const TensorStatistics statistics = statistics_of(heavy_tailed(one_sided));
     const quant::Range range = method().range(statistics, {}, {});
@@ -92,9 +93,59 @@ TEST(Percentile, CutsOnlyTheTailThatExists) {
   EXPECT_NEAR(both.hi, 0.475, 0.002);
 }
 
+TEST(Adjusted, ZeroIsOnALevelAndNothingIsClipped) {
+  std::mt19937 random(5);
+  std::uniform_real_distribution<double> bound(0.01, 3.0);
+  for (int i = 0; i < 1000; ++i) {
+    const TensorStatistics statistics{.range = {-bound(random), bound(random)}, .count = 2};
+    const quant::QuantSpec spec{.bits = i % 2 == 0 ? 8 : 4, .min_range = 1e-6};
+    const quant::Range range = builtin_registry().at("adjusted").range(statistics, spec, {});
+    const quant::Encoding grid = quant::encoding_from_ranges(spec, {&range, 1});
+    EXPECT_LE(grid.min(), statistics.range.lo + 1e-9);
+    EXPECT_GE(grid.max(), statistics.range.hi - 1e-9);
+    // Less than one level wider than the observed range.
+    EXPECT_LE(grid.max() - grid.min(), (statistics.range.hi - statistics.range.lo) * (1.0 + 2.0 / (grid.level_count() - 1)) + grid.grids[0].scale);
+  }
+}
+
+// Divergence spelled out on values of a small integer lattice, where bins and values are the same thing.
+TEST(Entropy, CutsALonelyOutlierAndKeepsAFlatDistribution) {
+  std::vector<float> values = heavy_tailed(true);
+  const quant::Range cut = builtin_registry().at("entropy").range(statistics_of(values), {}, {});
+  EXPECT_LT(cut.hi, 20.0);
+  EXPECT_GT(cut.hi, 2.5);
+  std::vector<float> flat;
+  for (int i = 0; i < 100000; ++i) flat.push_back(static_cast<float>(i) / 1e5f - 0.3f);
+  const quant::Range kept = builtin_registry().at("entropy").range(statistics_of(flat), {}, {});
+  EXPECT_LT(kept.lo, -0.28);
+  EXPECT_GT(kept.hi, 0.68);
+}
+
+TEST(Entropy, OneSidedTensorsKeepTheirZeroEnd) {
+  const quant::Range range = builtin_registry().at("entropy").range(statistics_of(heavy_tailed(true)), {}, {});
+  EXPECT_LE(range.lo, 0.001);
+}
+
+TEST(Entropy, ExactZerosDoNotDragTheRangeDown) {
+  std::vector<float> values = heavy_tailed(true);
+  values[17] = 0.5f;
+  const quant::Range without = builtin_registry().at("entropy").range(statistics_of(values), {}, {});
+  values.insert(values.end(), 200000, 0.0f);  // as behind a Relu
+  const quant::Range with = builtin_registry().at("entropy").range(statistics_of(values), {}, {});
+  EXPECT_NEAR(without.hi, with.hi, 0.1 * without.hi);
+}
+
+TEST(Entropy, WideGridsGainNothingByClipping) {
+  const TensorStatistics statistics = statistics_of(heavy_tailed(false));
+  EXPECT_EQ(statistics.range, builtin_registry().at("entropy").range(statistics, {.bits = 16}, {}));
+}
+
 TEST(Registry, KnowsTheSpellingsOfOtherTools) {
   EXPECT_EQ(builtin_registry().at("tf").name, "min-max");
   EXPECT_EQ(builtin_registry().at("enhanced").name, "sqnr");
+  EXPECT_EQ(builtin_registry().at("tf_enhanced").name, "sqnr");
+  EXPECT_EQ(builtin_registry().at("kl").name, "entropy");
+  EXPECT_EQ(builtin_registry().at("adjusted_weights").name, "adjusted");
   EXPECT_THROW((void)builtin_registry().at("mee"), Error);
 }
 

@@ -167,6 +167,45 @@ TEST_F(LabelsTest, ReadsYoloFilesInPixels) {
   EXPECT_EQ(box.category_id, 1);
 }
 
+constexpr const char* kVocAnnotation = R"(<annotation><filename>a.jpg</filename>
+<object><name>dog</name><difficult>0</difficult><bndbox><xmin>1</xmin><ymin>11</ymin><xmax>20</xmax><ymax>40</ymax></bndbox></object>
+<object><name>cat</name><difficult>1</difficult><bndbox><xmin>5</xmin><ymin>5</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></object>
+</annotation>)";
+
+TEST_F(LabelsTest, ReadsVocAnnotationsWithOneBasedCorners) {
+  images({"a.jpg"});
+  write("annotations/a.xml", kVocAnnotation);
+  const auto labels = load_as<DetectionLabels>("annotations");
+  ASSERT_EQ(labels.categories.size(), 2u);
+  EXPECT_EQ(labels.categories[0].name, "cat");
+  const TruthBox& dog = labels.images.at(0).boxes.at(0);
+  EXPECT_EQ(dog.category_id, 1);
+  EXPECT_DOUBLE_EQ(dog.x, 0);
+  EXPECT_DOUBLE_EQ(dog.y, 10);
+  EXPECT_DOUBLE_EQ(dog.width, 20);
+  EXPECT_DOUBLE_EQ(dog.height, 30);
+  EXPECT_FALSE(dog.crowd);
+  EXPECT_TRUE(labels.images[0].boxes.at(1).crowd);
+}
+
+TEST_F(LabelsTest, VocClassesFollowTheListBesideThem) {
+  images({"a.jpg"});
+  write("annotations/a.xml", kVocAnnotation);
+  write("annotations/classes.txt", "dog\ncat\n");
+  EXPECT_EQ(load_as<DetectionLabels>("annotations").images.at(0).boxes.at(0).category_id, 0);
+  write("annotations/classes.txt", "dogs\ncat\n");
+  const Error error = error_of([&] { (void)load("annotations"); });
+  EXPECT_TRUE(mentions(error, "did you mean 'dogs'?")) << error.what();
+}
+
+TEST_F(LabelsTest, NamesTheFaultOfAVocAnnotation) {
+  images({"a.jpg"});
+  write("annotations/a.xml", "<annotation><object><name>dog</name></object></annotation>");
+  EXPECT_TRUE(mentions(error_of([&] { (void)load("annotations"); }), "xmin"));
+  write("annotations/a.xml", "<annotation><object>");
+  EXPECT_TRUE(mentions(error_of([&] { (void)load("annotations"); }), "not readable as XML"));
+}
+
 TEST_F(LabelsTest, MasksMeetImagesWithoutExtension) {
   images({"a.jpg", "b.jpg"});
   write_stub_image("masks/b.png");

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <string>
 
-namespace qtool::cli {
+namespace qtool {
 
 // From /proc, not getrusage(): the latter also counts the pages of the parent between fork and exec.
 inline double peak_memory_mb() {
@@ -16,4 +16,4 @@ inline double peak_memory_mb() {
   return 0.0;
 }
 
-}  // namespace qtool::cli
+}  // namespace qtool

@@ -1,0 +1,55 @@
+#include "qtool/eval/bootstrap.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "qtool/support/error.h"
+#include "qtool/support/parallel.h"
+
+namespace qtool::eval {
+
+namespace {
+
+// SOURCE Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators" (SplitMix64).
+uint64_t mixed(uint64_t x) {
+  x += 0x9e3779b97f4a7c15ULL;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+  return x ^ (x >> 31);
+}
+
+// Keyed by draw, so that any thread may make any of them.
+std::vector<int32_t> draw_of(int64_t images, uint64_t seed, int64_t draw) {
+  std::vector<int32_t> multiplicity(static_cast<size_t>(images), 0);
+  uint64_t state = mixed(seed ^ mixed(static_cast<uint64_t>(draw)));
+  for (int64_t i = 0; i < images; ++i) {
+    state = mixed(state);
+    const auto image = static_cast<size_t>((static_cast<unsigned __int128>(state) * static_cast<uint64_t>(images)) >> 64);
+    ++multiplicity[image];
+  }
+  return multiplicity;
+}
+
+double quantile(const std::vector<double>& sorted, double p) {
+  const double at = p * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<size_t>(std::floor(at));
+  const size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+}  // namespace
+
+Interval bootstrap_drop(const ResampledMetric& reference, const ResampledMetric& test, int64_t images,
+                        const BootstrapOptions& options) {
+  QTOOL_CHECK(images > 0 && options.resamples > 0 && options.level > 0 && options.level < 1);
+  std::vector<double> drops(static_cast<size_t>(options.resamples));
+  parallel_for(options.resamples, options.threads, [&](int64_t draw, int) {
+    const std::vector<int32_t> multiplicity = draw_of(images, options.seed, draw);
+    drops[static_cast<size_t>(draw)] = reference.value(multiplicity) - test.value(multiplicity);
+  });
+  std::sort(drops.begin(), drops.end());
+  const double tail = (1 - options.level) / 2;
+  return {quantile(drops, tail), quantile(drops, 1 - tail)};
+}
+
+}  // namespace qtool::eval

@@ -1,0 +1,40 @@
+// Judges candidates against the original float model on samples kept aside; no labels.
+#pragma once
+
+#include <vector>
+
+#include "qtool/optimize/stage.h"
+
+namespace qtool::optimize {
+
+class Judge {
+ public:
+  // Runs the float model on all samples; `samples` must live as long.
+  Judge(const ir::Graph& original, const data::SampleSource& samples, int threads);
+
+  // Simulation on candidate.encodings.
+  [[nodiscard]] Score score(const model::ModelState& candidate) const;
+  // Largest |difference| over the largest |value|, the worst output counts.
+  [[nodiscard]] double float_difference(const ir::Graph& candidate) const;
+
+ private:
+  // Elements of an output that count together: rows of one axis whose magnitudes are alike.
+  struct Block {
+    std::string name;
+    size_t output = 0;
+    int axis = -1;             // -1: the whole tensor
+    std::vector<bool> rows;    // of the axis
+  };
+  using Outputs = std::vector<std::vector<Tensor>>;  // by sample
+
+  [[nodiscard]] Outputs run(const ir::Graph& graph, const model::EncodingTable* encodings) const;
+  void find_blocks(const ir::Graph& graph);
+
+  const data::SampleSource& samples_;
+  int threads_;
+  Outputs reference_;
+  std::vector<Block> blocks_;
+  bool classifier_ = false;
+};
+
+}  // namespace qtool::optimize

@@ -1,0 +1,132 @@
+#include "quantized_model.h"
+
+#include "dead_outputs.h"
+#include "normalization_check.h"
+#include "qtool/calib/registry.h"
+#include "qtool/onnxio/quantized_kind.h"
+#include "qtool/passes/plan_quantization.h"
+#include "qtool/pipeline/profile_file.h"
+#include "qtool/support/error.h"
+#include "qtool/support/format.h"
+
+namespace qtool::pipeline {
+
+model::TargetProfile resolved_profile(const QuantizeConfig& config) {
+  model::TargetProfile profile = load_profile(config.profile);
+  if (config.bias_bitwidth) profile.bias_bits = *config.bias_bitwidth;
+  if (config.act_bitwidth) profile.activation_bits = *config.act_bitwidth;
+  if (config.weights_bitwidth) profile.weight_bits = *config.weights_bitwidth;
+  if (config.symmetric_weights) profile.weight_symmetric = true;
+  if (config.per_channel) {
+    profile.per_channel = true;
+    profile.weight_symmetric = true;  // backends take per-channel weights symmetric only
+  }
+  // An 8-bit bias needs per-tensor weights and 8-bit activations; the backend misreads or refuses anything else.
+  if (profile.bias_bits == 8 && (profile.per_channel || profile.activation_bits > 8) && !config.bias_bitwidth) {
+    profile.bias_bits = 32;
+  }
+  if (profile.bias_bits == 8 && (profile.per_channel || profile.activation_bits > 8)) {
+    throw Error(ErrorCode::kUsage,
+                format("--bias_bitwidth 8 does not go with {}: the backend takes an 8-bit bias only beside per-tensor weights "
+                       "and 8-bit activations; use --bias_bitwidth 32",
+                       profile.per_channel ? "per-channel weights" : "16-bit activations"));
+  }
+  return profile;
+}
+
+void refuse_quantized_model(const LoadedModel& model, const std::filesystem::path& path) {
+  if (const auto kind = onnxio::quantized_kind(model.state.graph)) {
+    throw Error(ErrorCode::kInvalidModel,
+                format("the model is quantized already: {}; give the FP32 model it was made from, or look at this one with "
+                       "`qtool inspect` and run it with `qtool run`", *kind))
+        .with("file", path.string());
+  }
+}
+
+namespace {
+
+std::vector<std::string> advice_for(const model::TargetProfile& profile, const model::ModelState& state) {
+  std::vector<std::string> changes;
+  size_t weights = 0, biases = 0;
+  for (const auto& [id, plan] : state.plan.tensors) {
+    if (plan.role == model::TensorRole::kWeight) ++weights;
+    if (plan.role == model::TensorRole::kBias) ++biases;
+  }
+  if (!profile.per_channel) changes.push_back(format("per-channel scales for {} weight tensors", weights));
+  if (profile.bias_bits < 32 && biases > 0) changes.push_back(format("int32 instead of 8-bit for {} biases", biases));
+  if (changes.empty()) return {};
+  return {format("recommended (--profile htp --bias_bitwidth 32) would change: {}", join(changes, ", "))};
+}
+
+void say_notes(const passes::EncodingNotes& notes, std::vector<std::string>& warnings) {
+  const auto add = [&](const std::vector<std::string>& list, std::string_view what) {
+    if (!list.empty()) warnings.push_back(format("{} {}, first: {}", list.size(), what, list.front()));
+  };
+  add(notes.no_statistics, "planned tensors were never seen on calibration data and have no encoding");
+  add(notes.non_finite, "tensors held NaN or infinity on calibration data; those values were left out");
+  add(notes.bias_overflow, "biases did not fit int32; the weight scale was enlarged");
+}
+
+void say_normalization(const QuantizedModel& quantized, const CalibrationData& data, std::vector<std::string>& warnings) {
+  const auto outside = layers_outside_batch_norm(quantized.model.state, quantized.optimized.calibration.statistics);
+  const size_t compared = comparable_layers(quantized.model.state, quantized.optimized.calibration.statistics);
+  if (outside.empty() || outside.size() * 4 < compared) return;
+  warnings.push_back(format("activations lie far outside what the batch-norm statistics expect in {} of {} layers (first: {}): "
+                            "is the preprocessing right? It was: {}", outside.size(), compared, outside.front(),
+                            data.preprocessing_line.empty() ? "tensor files" : data.preprocessing_line));
+}
+
+}  // namespace
+
+optimize::Accept parse_accept(const std::string& text) {
+  if (text == "auto") return optimize::Accept::kAuto;
+  if (text == "always") return optimize::Accept::kAlways;
+  throw Error(ErrorCode::kUsage, format("--accept {}: use auto or always", text));
+}
+
+optimize::Relu6Policy parse_relu6_policy(const std::string& text) {
+  if (text == "auto") return optimize::Relu6Policy::kAuto;
+  if (text == "keep") return optimize::Relu6Policy::kKeep;
+  if (text == "replace") return optimize::Relu6Policy::kReplace;
+  throw Error(ErrorCode::kUsage, format("--cle-relu6 {}: use auto, keep or replace", text));
+}
+
+QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel model, const CalibrationData& data, StageClock& clock,
+                                  Reporter& reporter) {
+  const calib::Method& activation_method = calib::builtin_registry().at(config.activation_method);
+  const calib::Method& weight_method = calib::builtin_registry().at(config.weight_method);
+  QuantizedModel result{.model = std::move(model), .profile = resolved_profile(config)};
+  model::ModelState& state = result.model.state;
+
+  const optimize::Quantizer quantizer{
+      .plan = [&](model::ModelState& target) {
+        passes::plan_quantization(target, result.profile, ops::builtin_registry(), {.keep_float = config.keep_float});
+      },
+      .calibrate = [&](const model::ModelState& target, const data::SampleSource& source) {
+        return calib::calibrate(target.graph, passes::observed_values(target), source,
+                                {.threads = config.threads, .histograms = activation_method.needs_histogram}, reporter);
+      },
+      .encode = [&](model::ModelState& target, const calib::CalibrationResult& seen) {
+        std::erase_if(target.encodings, [](const auto& entry) { return !entry.second.frozen; });
+        result.notes = passes::compute_encodings(target, seen.statistics, activation_method, weight_method,
+                                                 {.percentile = config.percentile});
+      }};
+  result.optimized = optimize::optimize(state, quantizer, data.source.get(), result.profile,
+                                        {.stages = config.optimizations, .accept = parse_accept(config.accept),
+                                         .relu6 = parse_relu6_policy(config.relu6), .threads = config.threads},
+                                        reporter);
+  clock.mark("calibrate");
+
+  say_notes(result.notes, result.warnings);
+  say_normalization(result, data, result.warnings);
+  if (data.source) {
+    for (const std::string& warning : dead_output_warnings(state, *data.source)) result.warnings.push_back(warning);
+  }
+  for (const std::string& warning : result.warnings) reporter.warning(warning);
+  result.advice = advice_for(result.profile, state);
+  for (const std::string& line : result.advice) reporter.info(line);
+  clock.mark("encodings");
+  return result;
+}
+
+}  // namespace qtool::pipeline
