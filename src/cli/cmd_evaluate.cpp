@@ -72,6 +72,7 @@ Action add_evaluate(CLI::App& app, const CommonOptions& common) {
   pipeline::EvaluateConfig& c = o.config;
   app.add_option("model", c.model.path, "ONNX model")->required();
   app.add_option("--encodings", c.encodings, "encodings JSON: simulate instead of float")->group("Data");
+  app.add_option("--reference", c.reference, "without labels: ONNX model to compare with, for example the one before --optimizations")->group("Data");
   add_evaluation(app, o.evaluation, c);
   add_input_shape(app, c.model.input_shapes);
   app.add_option("--preprocess", c.preprocess_file, "JSON file that declares the preprocessing")->group("Preprocessing");

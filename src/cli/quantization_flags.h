@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 #include "qtool/pipeline/quantize.h"
 
@@ -12,6 +13,7 @@ namespace qtool::cli {
 struct QuantizationFlags {
   std::string recipe;
   int bias = 0, act = 0, weights = 0;
+  std::vector<double> adaround_beta;
 };
 
 // `config` and `flags` must live as long as the app.

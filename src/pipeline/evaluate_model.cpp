@@ -15,13 +15,14 @@ namespace {
 
 void compare_with_float(const EvaluateConfig& config, const model::ModelState& state, const exec::Executor& simulated,
                         EvaluateSummary& summary, Reporter& reporter) {
-  if (config.encodings.empty()) {
+  if (config.encodings.empty() && config.reference.empty()) {
     throw Error(ErrorCode::kUsage, "nothing to measure: give --labels for a metric, or --encodings to compare the simulation with float");
   }
   const DataOptions data{.calib = config.images, .preprocess_file = config.preprocess_file, .preprocessing = config.preprocessing,
                          .limit = config.limit};
   const CalibrationData images = open_calibration_data(data, state.graph, config.threads, reporter);
-  const exec::Executor reference(state.graph, {});
+  const ModelOptions other{.path = config.reference, .input_shapes = config.model.input_shapes};
+  const exec::Executor reference(config.reference.empty() ? state.graph : load_model(other, reporter).state.graph, {});
   summary.preprocessing = images.preprocessing_line;
   summary.comparison = eval::compare(reference, simulated, state.graph, *images.source, config.threads, reporter);
 }

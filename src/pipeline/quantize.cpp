@@ -24,6 +24,9 @@ void QuantizeConfig::validate() const {
   if (threads < 1) problems.push_back("--threads: at least 1");
   (void)parse_accept(accept);
   (void)parse_relu6_policy(relu6);
+  (void)rounding::method_from_name(adaround_method);
+  if (activation_method == "seqmse") problems.push_back("--act_quantizer_calibration seqmse: SeqMSE is a method for weights, use mse");
+  if (adaround.classic.iterations < 0 || adaround.classic.batch_rows < 1) problems.push_back("--adaround-iterations and --adaround-batch: at least 1");
   (void)optimize::builtin_registry().resolve(optimizations);
   if (data_free && !data.calib.empty()) problems.push_back("--data-free goes without --calib");
   if (data_free && calib::builtin_registry().at(activation_method).needs_histogram) {

@@ -28,6 +28,7 @@ struct OptimizeOptions {
   Accept accept = Accept::kAuto;    // kAuto: roll back what does not raise the score on samples kept aside
   Relu6Policy relu6 = Relu6Policy::kAuto;
   int threads = 1;
+  rounding::AdaroundOptions adaround = {};
 };
 
 struct StageRow {
