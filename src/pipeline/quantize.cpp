@@ -60,7 +60,9 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
       config.data_free ? CalibrationData{} : open_calibration_data(config.data, loaded.state.graph, config.threads, reporter);
   OutputSet outputs(config.output);  // an output folder that cannot be written fails before the long work
   clock.mark("load");
-  const QuantizedModel quantized = quantize_in_memory(config, std::move(loaded), data, clock, reporter);
+  QuantizeConfig checkpointed = config;
+  checkpointed.adaround.checkpoint = config.output / "adaround.checkpoint";
+  const QuantizedModel quantized = quantize_in_memory(checkpointed, std::move(loaded), data, clock, reporter);
   const model::ModelState& state = quantized.model.state;
 
   QuantizeSummary summary;

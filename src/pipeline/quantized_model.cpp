@@ -113,7 +113,6 @@ rounding::AdaroundOptions adaround_options(const QuantizeConfig& config, const C
   rounding::AdaroundOptions options = config.adaround;
   options.method = rounding::method_from_name(config.adaround_method);
   options.seqmse_base = wants_seqmse(config);
-  options.checkpoint = config.output / "adaround.checkpoint";
   options.checkpoint_key = format("qtool {}, samples {}", tool_version(), data.sha256);
   return options;
 }

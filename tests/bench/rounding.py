@@ -68,6 +68,10 @@ def evaluate(args, data, model, name, sidecar, labels, images_folder, folder):
     return value, first.get("top1_agreement", float("nan")), first["sqnr_db"]
 
 
+def stage_seconds(summary):
+    return sum(row["seconds"] for row in summary["optimizations"] if row["stage"] == "adaround")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--qtool", default="build/release/qtool")
@@ -99,7 +103,7 @@ def main():
                     row = evaluate(args, args.data, model, name, folder / "preprocess.json", labels, images_folder, folder)
                     rows.append(row)
                     seconds = summary["seconds"]
-                    print(f"| {name} | {method} | {seed} | {row[0]:.2f} | {row[1]:.1f} | {row[2]:.2f} | {seconds.get('adaround', 0):.2f} | "
+                    print(f"| {name} | {method} | {seed} | {row[0]:.2f} | {row[1]:.1f} | {row[2]:.2f} | {stage_seconds(summary):.2f} | "
                           f"{seconds['total']:.2f} | {summary['cpu']:.2f} | {summary['peak_memory_mb']:.0f} |", flush=True)
             if len(rows) > 1:
                 print(f"| {name} | {method} | mean | " + " | ".join(f"{statistics.mean(r[i] for r in rows):.2f}" for i in range(3)) + " | | | | |", flush=True)

@@ -39,7 +39,7 @@ struct QuantizeConfig {
   std::string accept = "auto";                     // --accept: auto, always
   std::string relu6 = "auto";                      // --cle-relu6: auto, keep, replace
   std::string adaround_method = "descent";         // --adaround-method, see rounding/adaround.h
-  rounding::AdaroundOptions adaround;              // the rest of it; threads and checkpoint are filled in
+  rounding::AdaroundOptions adaround;              // the rest of it; quantize() sets a checkpoint below `output`
   bool data_free = false;                          // no samples: ranges from folded batch norms
   std::filesystem::path export_onnx;               // the float model with adapted parameters; empty: not written
   std::vector<std::string> emit = {"encodings", "dlc"};
