@@ -10,6 +10,7 @@
 #include "qtool/pipeline/quantize.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
+#include "qtool/support/interrupt.h"
 #include "qtool/support/nearest_name.h"
 #include "qtool/support/parallel.h"
 #include "qtool/tensor/simd.h"
@@ -19,7 +20,7 @@ namespace qtool::cli {
 
 namespace {
 
-constexpr int kExitUsage = 2, kExitModelOrData = 3, kExitIo = 4, kExitInternal = 70;
+constexpr int kExitUsage = 2, kExitModelOrData = 3, kExitIo = 4, kExitInternal = 70, kExitInterrupted = 130;
 
 int exit_code(ErrorCode code) {
   switch (code) {
@@ -99,6 +100,9 @@ int run_action(const CommonOptions& common, const Action& action) {
   try {
     simd::pin_isa(common.isa);
     return action(reporter);
+  } catch (const Interrupted& interrupted) {
+    reporter.error("interrupted", interrupted.what());
+    return kExitInterrupted;
   } catch (const Error& error) {
     reporter.error(code_name(error.code()), error.what());
     return exit_code(error.code());

@@ -1,6 +1,7 @@
 #include "quantization_flags.h"
 
 #include "qtool/pipeline/recipe.h"
+#include "rounding_flags.h"
 
 namespace qtool::cli {
 
@@ -29,6 +30,7 @@ void add_quantization(CLI::App& app, QuantizationFlags& flags, pipeline::Quantiz
   app.add_option("--optimizations,--apply_algorithms", c.optimizations, "comma list of cle, hba, bc, ... (repeatable); `qtool list stages`")
       ->delimiter(',')->group(group)->allow_extra_args(false);
   app.add_option("--accept", c.accept, "auto: keep a stage only if it measures better (default); always")->group(group);
+  add_rounding(app, flags, c);
   app.add_option("--cle-relu6", c.relu6, "equalization across ReLU6: auto (default), keep the bound, replace by ReLU")->group(group);
 }
 
@@ -36,6 +38,7 @@ void settle_quantization(const CLI::App& app, const QuantizationFlags& flags, pi
   if (app.count("--bias_bitwidth") > 0) c.bias_bitwidth = flags.bias;
   if (app.count("--act_bitwidth") > 0) c.act_bitwidth = flags.act;
   if (app.count("--weights_bitwidth") > 0) c.weights_bitwidth = flags.weights;
+  settle_rounding(flags, c);
   c.precision = flags.by_hand.rules(app);
   if (!flags.recipe.empty()) {
     pipeline::Recipe recipe = pipeline::load_recipe(flags.recipe);

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 #include "calibration_flags.h"
 #include "precision_flags.h"
@@ -17,6 +18,7 @@ struct QuantizationFlags {
   CalibrationFlags calibration;
   bool override_params = true;
   PrecisionFlags by_hand;
+  std::vector<double> adaround_beta;
 };
 
 // `config` and `flags` must live as long as the app.

@@ -47,6 +47,9 @@ void QuantizeConfig::validate() const {
   if (threads < 1) problems.push_back("--threads: at least 1");
   (void)parse_accept(accept);
   (void)parse_relu6_policy(relu6);
+  (void)rounding::method_from_name(adaround_method);
+  if (activation_method == "seqmse") problems.push_back("--act_quantizer_calibration seqmse: SeqMSE is a method for weights, use mse");
+  if (adaround.classic.iterations < 0 || adaround.classic.batch_rows < 1) problems.push_back("--adaround-iterations and --adaround-batch: at least 1");
   (void)optimize::builtin_registry().resolve(stages());
   if (selective() && data_free) problems.push_back("--optimizations selective measures on samples; it does not go with --data-free");
   if (data_free && !data.calib.empty()) problems.push_back("--data-free goes without --calib");
@@ -101,7 +104,9 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   std::optional<exec::Executor> reference;  // of the float model, before any optimization
   if (page) reference.emplace(loaded.state.graph, exec::ExecOptions{});
   clock.mark("load");
-  const QuantizedModel quantized = quantize_in_memory(config, std::move(loaded), data, clock, reporter);
+  QuantizeConfig checkpointed = config;
+  if (outputs) checkpointed.adaround.checkpoint = config.output / "adaround.checkpoint";
+  const QuantizedModel quantized = quantize_in_memory(checkpointed, std::move(loaded), data, clock, reporter);
   const model::ModelState& state = quantized.model.state;
 
   QuantizeSummary summary;

@@ -1,5 +1,7 @@
 #include "quantized_model.h"
 
+#include <algorithm>
+
 #include "dead_outputs.h"
 #include "normalization_check.h"
 #include "precision_stage.h"
@@ -11,6 +13,10 @@
 #include "statistics_source.h"
 
 namespace qtool::pipeline {
+
+namespace {
+constexpr const char* kSeqMse = "seqmse";
+}  // namespace
 
 model::TargetProfile resolved_profile(const QuantizeConfig& config) {
   model::TargetProfile profile = load_profile(config.profile);
@@ -126,6 +132,28 @@ optimize::Relu6Policy parse_relu6_policy(const std::string& text) {
   throw Error(ErrorCode::kUsage, format("--cle-relu6 {}: use auto, keep or replace", text));
 }
 
+namespace {
+
+bool wants_seqmse(const QuantizeConfig& config) { return config.weight_method == kSeqMse; }
+
+// SeqMSE needs layer outputs, so it is a stage; rounding that follows starts from its grids by itself.
+std::vector<std::string> stages_of(const QuantizeConfig& config) {
+  std::vector<std::string> stages = config.stages();
+  const bool rounds = std::find(stages.begin(), stages.end(), "adaround") != stages.end();
+  if (wants_seqmse(config) && !rounds) stages.emplace_back(kSeqMse);
+  return stages;
+}
+
+rounding::AdaroundOptions adaround_options(const QuantizeConfig& config, const CalibrationData& data) {
+  rounding::AdaroundOptions options = config.adaround;
+  options.method = rounding::method_from_name(config.adaround_method);
+  options.seqmse_base = wants_seqmse(config);
+  options.checkpoint_key = format("qtool {}, samples {}", tool_version(), data.sha256);
+  return options;
+}
+
+}  // namespace
+
 QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel model, const CalibrationData& data, StageClock& clock,
                                   Reporter& reporter) {
   QuantizedModel result{.model = std::move(model), .profile = resolved_profile(config)};
@@ -168,8 +196,8 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
     quantizer.encode(state, result.optimized.calibration);
   } else {
     result.optimized = optimize::optimize(state, quantizer, data.source.get(), result.profile,
-                                          {.stages = config.stages(), .accept = parse_accept(config.accept),
-                                           .relu6 = parse_relu6_policy(config.relu6), .threads = config.threads,
+                                          {.stages = stages_of(config), .accept = parse_accept(config.accept),
+                                           .relu6 = parse_relu6_policy(config.relu6), .threads = config.threads, .adaround = adaround_options(config, data),
                                            .inputs = config.data_free ? image_input_moments(config.data, state.graph, reporter)
                                                                       : std::map<std::string, optimize::ChannelMoments>{}},
                                           reporter);

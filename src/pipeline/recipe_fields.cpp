@@ -21,6 +21,7 @@ std::span<const RecipeField> recipe_fields() {
       {"concat_policy", &C::concat_policy, "own, tie or auto"},
       {"optimizations", &C::optimizations, "stages, see `qtool list stages`"},
       {"accept", &C::accept, "auto: a stage is kept only if it measures better; always"},
+      {"adaround-method", &C::adaround_method, "descent, classic or nearest"},
       {"cle-relu6", &C::relu6, "equalization across ReLU6: auto, keep, replace"},
   });
   return fields;

@@ -178,6 +178,7 @@ Json stage_json(const optimize::StageRow& row) {
   if (row.float_difference) json["float_difference"] = finite_or_null(*row.float_difference);
   for (const auto& [name, count] : row.outcome.counts) json["counts"][name] = count;
   if (!row.outcome.notes.empty()) json["notes"] = row.outcome.notes;
+  if (!row.outcome.details.empty()) json["details"] = row.outcome.details;
   return json;
 }
 

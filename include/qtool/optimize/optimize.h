@@ -28,6 +28,7 @@ struct OptimizeOptions {
   Accept accept = Accept::kAuto;    // kAuto: roll back what does not raise the score on samples kept aside
   Relu6Policy relu6 = Relu6Policy::kAuto;
   int threads = 1;
+  rounding::AdaroundOptions adaround = {};
   // Data-free: what is known of model inputs, by name, one entry a channel. Others count as standard normal.
   std::map<std::string, ChannelMoments> inputs;
 };

@@ -11,6 +11,7 @@
 #include "qtool/model/model_state.h"
 #include "qtool/model/target_profile.h"
 #include "qtool/optimize/statistics.h"
+#include "qtool/rounding/adaround.h"
 #include "qtool/support/reporter.h"
 
 namespace qtool::optimize {
@@ -39,6 +40,8 @@ struct StageContext {
   Relu6Policy relu6 = Relu6Policy::kAuto;
   int threads = 1;
   bool has_samples = true;  // false: data-free
+  const data::SampleSource* samples = nullptr;  // all calibration samples; null: data-free
+  rounding::AdaroundOptions adaround = {};
   // Largest |difference| of an output from the original float model over that output's largest |value|, on samples.
   std::function<double(const ir::Graph&)> float_difference;
   // Nothing when there are no samples to judge by. Ranges come from a few samples: good for comparisons.
@@ -53,6 +56,7 @@ struct StageOutcome {
   int64_t changes = 0;                                     // 0: the candidate is as it was
   std::vector<std::pair<std::string, int64_t>> counts;     // what was found, for the report
   std::vector<std::string> notes;
+  std::vector<std::string> details;                        // one line a layer, for report.json only
   bool changes_function = false;                           // on purpose: only the score decides
 };
 

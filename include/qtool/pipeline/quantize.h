@@ -12,6 +12,7 @@
 #include "qtool/passes/plan_quantization.h"
 #include "qtool/pipeline/load_model.h"
 #include "qtool/quant/encoding.h"
+#include "qtool/rounding/adaround.h"
 #include "qtool/support/reporter.h"
 
 namespace qtool::pipeline {
@@ -56,6 +57,8 @@ struct QuantizeConfig {
   std::vector<std::string> optimizations;          // --optimizations: stages, see optimize/registry.h
   std::string accept = "auto";                     // --accept: auto, always
   std::string relu6 = "auto";                      // --cle-relu6: auto, keep, replace
+  std::string adaround_method = "descent";         // --adaround-method, see rounding/adaround.h
+  rounding::AdaroundOptions adaround;              // the rest of it; quantize() sets a checkpoint below `output`
   bool data_free = false;                          // no samples: ranges from folded batch norms
   std::filesystem::path export_onnx;               // the float model with adapted parameters; empty: not written
   std::vector<std::string> emit = {"encodings", "dlc"};

@@ -1,0 +1,73 @@
+// Rounding that is optimised on calibration data: weights go to the level that keeps the layer's output, not to the
+// nearest one.
+//
+// Layers are taken in topological order. The float model and the prefix that is quantized already run side by side; at
+// each layer some thousand output pixels are sampled, and rounding is a quadratic problem in the second moments of these
+// rows (docs/rounding.md has formulas and sources). Weights end up on their grid, encodings frozen, biases moved.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "qtool/data/sample_source.h"
+#include "qtool/model/model_state.h"
+#include "qtool/support/reporter.h"
+
+namespace qtool::rounding {
+
+enum class Method : uint8_t {
+  kDescent,       // successive rounding and coordinate descent on the Gram matrix, scales refitted
+  kClassic,       // the published relaxation: gradient descent on a sigmoid per weight, scales fixed
+  kNearest,       // nearest levels, biases corrected in closed form; for comparison
+  kSeqMse,        // scales alone, by output error of nearest rounding; weights stay float
+};
+[[nodiscard]] Method method_from_name(const std::string& name);  // throws Error(kUsage) with the nearest known name
+[[nodiscard]] std::string method_name(Method method);
+[[nodiscard]] std::vector<std::string> method_names();
+
+// The published method, with AIMET's defaults.
+struct ClassicOptions {
+  int iterations = 0;             // 0: 10000, 15000 for weights of fewer than 8 bits
+  double regularization = 0.01;   // lambda
+  double beta_start = 20.0, beta_end = 2.0;
+  double warm_start = 0.2;        // share of the iterations without rounding loss
+  double learning_rate = 1e-3;    // Adam
+  int batch_rows = 1024;          // sampled rows an iteration
+};
+
+struct AdaroundOptions {
+  Method method = Method::kDescent;
+  ClassicOptions classic;
+  bool seqmse_base = false;                            // kClassic: base grid from SeqMSE instead of the given one
+  uint64_t seed = 0;
+  int threads = 1;
+  int64_t least_rows = 4096, rows_per_input = 12;      // sampled rows of a layer: the larger of least and K x rows_per_input
+  int64_t frontier_bytes = int64_t{384} << 20;         // activations of all images between layers
+  std::filesystem::path checkpoint;                    // folder for finished layers; empty: none
+  std::string checkpoint_key;                          // what the caller knows of the run: version of the tool, hash of the samples
+  bool resume = false;                                 // take finished layers from the checkpoint
+};
+
+struct LayerReport {
+  std::string node;
+  std::string method;            // of the solution that was kept
+  int bits = 0;
+  int64_t rows = 0;              // the fit used
+  double error_nearest = 0.0;    // relative output error on images kept aside: plain nearest rounding on the base grid
+  double error = 0.0;            // of what was kept
+};
+
+struct AdaroundReport {
+  std::vector<LayerReport> layers;
+  std::vector<std::string> skipped;  // "node: reason"
+  size_t resumed = 0;                // layers taken from the checkpoint
+};
+
+// `state` has plan and encodings of weights and activations. On return weights of all layers lie on grids that are frozen,
+// biases and their encodings follow. Throws Error(kInvalidData) when a sample does not fit or the checkpoint is of another
+// run, Error(kIo) when the checkpoint cannot be written.
+AdaroundReport adaround(model::ModelState& state, const data::SampleSource& source, const AdaroundOptions& options, Reporter& reporter);
+
+}  // namespace qtool::rounding

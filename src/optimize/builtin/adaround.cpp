@@ -1,0 +1,51 @@
+// AdaRound: levels that keep every layer's output instead of the nearest ones; biases follow in closed form.
+// FORMULA and SOURCE  docs/rounding.md, rounding/adaround.h
+// REQUIRES samples. All of them are used: each layer keeps some images aside for its own choices.
+#include "qtool/optimize/registry.h"
+#include "qtool/rounding/adaround.h"
+#include "qtool/support/format.h"
+
+namespace qtool::optimize {
+
+namespace {
+
+StageOutcome round_weights(Candidate& candidate, const StageContext& context, rounding::Method method) {
+  StageOutcome outcome;
+  if (context.samples == nullptr) {
+    outcome.notes.emplace_back("there are no samples to fit on");
+    return outcome;
+  }
+  rounding::AdaroundOptions options = context.adaround;
+  options.threads = context.threads;
+  options.method = method;
+  const rounding::AdaroundReport report = rounding::adaround(candidate.state, *context.samples, options, context.reporter);
+  outcome.changes = static_cast<int64_t>(report.layers.size());
+  outcome.counts = {{"layers", outcome.changes}, {"layers left alone", static_cast<int64_t>(report.skipped.size())}};
+  for (const rounding::LayerReport& layer : report.layers) {
+    outcome.details.push_back(format("{}: {} bits, {} rows, output error {:.4g} with nearest levels, {:.4g} now ({})", layer.node, layer.bits,
+                                   layer.rows, layer.error_nearest, layer.error, layer.method));
+  }
+  for (const std::string& skipped : report.skipped) outcome.details.push_back("left alone: " + skipped);
+  return outcome;
+}
+
+}  // namespace
+
+void register_adaround(Registry& registry) {
+  registry.add({.name = "adaround",
+                .summary = "optimised rounding: weights take the levels that keep the layer's output",
+                .order = 90,  // it corrects biases itself; bc after it finds nothing left
+                .kind = StageKind::kCorrecting,
+                .apply = [](Candidate& candidate, const StageContext& context) {
+                  return round_weights(candidate, context, context.adaround.method);
+                }});
+  registry.add({.name = "seqmse",
+                .summary = "SeqMSE: weight ranges by the error of the layer's output; weights stay as they are",
+                .order = 80,
+                .kind = StageKind::kCorrecting,
+                .apply = [](Candidate& candidate, const StageContext& context) {
+                  return round_weights(candidate, context, rounding::Method::kSeqMse);
+                }});
+}
+
+}  // namespace qtool::optimize

@@ -1,0 +1,93 @@
+#include "gather.h"
+
+#include <algorithm>
+
+#include "layer_product.h"
+#include "patch_rows.h"
+#include "sampling.h"
+
+namespace qtool::rounding {
+
+namespace {
+
+constexpr int64_t kChunkFloats = int64_t{8} << 20;  // rows of one chunk of images, 32 MB
+
+class Gatherer {
+ public:
+  Gatherer(const ir::Graph& reference, const LayerSite& site, size_t index, int64_t images, const AdaroundOptions& options)
+      : site_(site), patches_(reference, site), layer_(index), seed_(options.seed),
+        repairs_skip_(site.bias != ir::kNoValue && (options.method == Method::kDescent || options.method == Method::kNearest)),
+        weights_(weight_matrix(site, *reference.constant(site.weight))) {
+    if (site.bias != ir::kNoValue) bias_ = reference.constant(site.bias)->to_float();
+    const int64_t wanted = std::max(options.least_rows, options.rows_per_input * site.shape.inputs);
+    rows_per_image_ = std::min(patches_.pixels(), (wanted + images - 1) / images);
+  }
+
+  [[nodiscard]] int64_t images_at_once() const {
+    return std::max<int64_t>(1, kChunkFloats / (rows_per_image_ * (site_.shape.row() + site_.shape.channels())));
+  }
+
+  // Quantized inputs and float targets of the sampled pixels.
+  [[nodiscard]] Rows rows_of(int64_t image, const ImageState& state) const {
+    const std::vector<int64_t> pixels = sample_indices(seed_, layer_, static_cast<uint64_t>(image), patches_.pixels(), rows_per_image_);
+    Rows rows{.count = static_cast<int64_t>(pixels.size())};
+    std::vector<float> real(static_cast<size_t>(rows.count * site_.shape.row()));
+    patches_.gather_inputs(state.real.at(site_.input).data<float>(), pixels, real.data());
+    rows.t.resize(static_cast<size_t>(rows.count * site_.shape.channels()));
+    layer_product(site_.shape, weights_, bias_, real.data(), rows.count, rows.t.data());
+    rows.x = std::move(real);
+    patches_.gather_inputs(state.quantized.at(site_.input).data<float>(), pixels, rows.x.data());
+    // The layer also repairs what the other branch of the Add has lost, as far as its inputs tell.
+    if (repairs_skip_ && state.real.contains(site_.skip)) {
+      patches_.add_outputs(state.real.at(site_.skip).data<float>(), pixels, 1.0f, rows.t.data());
+      patches_.add_outputs(state.quantized.at(site_.skip).data<float>(), pixels, -1.0f, rows.t.data());
+    }
+    return rows;
+  }
+
+ private:
+  const LayerSite& site_;
+  PatchRows patches_;
+  uint64_t layer_, seed_;
+  bool repairs_skip_;
+  std::vector<float> weights_, bias_;
+  int64_t rows_per_image_ = 0;
+};
+
+void append(Rows& all, const Rows& more) {
+  all.count += more.count;
+  all.x.insert(all.x.end(), more.x.begin(), more.x.end());
+  all.t.insert(all.t.end(), more.t.begin(), more.t.end());
+}
+
+}  // namespace
+
+LayerData gather_layer(Lockstep& lockstep, const ir::Graph& reference, const std::vector<LayerSite>& sites, size_t index,
+                       const std::vector<bool>& held_out, const AdaroundOptions& options) {
+  const auto images = static_cast<int64_t>(held_out.size());
+  const Gatherer gatherer(reference, sites[index], index, images, options);
+  const bool any_held = std::find(held_out.begin(), held_out.end(), true) != held_out.end();
+  LayerData data{.fit = Moments(sites[index].shape), .judged = {}, .fit_rows = {}};
+  std::vector<Rows> chunk;
+  int64_t chunk_first = 0;
+  const int64_t at_once = gatherer.images_at_once();
+  chunk.resize(static_cast<size_t>(std::min(at_once, images)));
+  lockstep.advance(
+      index, at_once,
+      [&](int64_t image, const ImageState& state) { chunk[static_cast<size_t>(image - chunk_first)] = gatherer.rows_of(image, state); },
+      [&](int64_t first, int64_t end) {
+        Rows fit;
+        for (int64_t image = first; image < end; ++image) {
+          const Rows& rows = chunk[static_cast<size_t>(image - first)];
+          const bool held = held_out[static_cast<size_t>(image)];
+          if (held || !any_held) append(data.judged, rows);  // with a handful of images judging uses what the fit has seen
+          if (!held) append(fit, rows);
+        }
+        data.fit.add(fit, options.threads);
+        if (options.method == Method::kClassic) append(data.fit_rows, fit);
+        chunk_first = end;
+      });
+  return data;
+}
+
+}  // namespace qtool::rounding

@@ -1,0 +1,36 @@
+// One layer to be rounded, and an answer.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "moments.h"
+#include "qtool/quant/encoding.h"
+
+namespace qtool::rounding {
+
+struct LayerProblem {
+  const LayerData& data;
+  Activation activation;
+  std::vector<float> weights;      // [channels][inputs], float model
+  std::vector<float> bias;         // [channels]; empty: the layer has none that can be moved
+  quant::Encoding encoding;        // base grid: one for the tensor or one a channel
+  int threads = 1;
+
+  [[nodiscard]] const LayerShape& shape() const { return data.fit.shape; }
+  [[nodiscard]] size_t grid_of(int64_t channel) const { return encoding.per_channel() ? static_cast<size_t>(channel) : 0; }
+};
+
+struct LayerSolution {
+  std::string method;
+  std::vector<float> weights;      // [channels][inputs], on the grid of `encoding`
+  std::vector<float> bias;         // as in the problem
+  quant::Encoding encoding;
+  double error = 0.0;              // relative error of the layer's output on judged rows, see judge.h
+};
+
+// scale * level as the simulation and the exporters compute it; adding zero makes -0 a 0.
+[[nodiscard]] inline float on_grid(double scale, double level) { return static_cast<float>(scale) * (static_cast<float>(level) + 0.0f); }
+
+}  // namespace qtool::rounding

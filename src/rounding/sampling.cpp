@@ -1,0 +1,52 @@
+#include "sampling.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace qtool::rounding {
+
+namespace {
+
+uint64_t splitmix(uint64_t x) {
+  x += 0x9E3779B97F4A7C15ull;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ull;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBull;
+  return x ^ (x >> 31);
+}
+
+constexpr uint64_t kHeldOutStream = 0x68656C64;  // keeps the choice of images apart from the choice of pixels
+
+}  // namespace
+
+uint64_t hashed(uint64_t seed, uint64_t a, uint64_t b, uint64_t c) {
+  return splitmix(splitmix(splitmix(splitmix(seed) ^ a) ^ b) ^ c);
+}
+
+double uniform(uint64_t seed, uint64_t a, uint64_t b, uint64_t c) {
+  return static_cast<double>(hashed(seed, a, b, c) >> 11) * 0x1.0p-53;
+}
+
+std::vector<int64_t> sample_indices(uint64_t seed, uint64_t layer, uint64_t image, int64_t population, int64_t count) {
+  count = std::min(count, population);
+  std::vector<int64_t> indices(static_cast<size_t>(count));
+  for (int64_t i = 0; i < count; ++i) {
+    // Strata [i * P / n, (i + 1) * P / n) hold at least one index each, because n <= P.
+    const int64_t begin = i * population / count, end = (i + 1) * population / count;
+    const auto within = static_cast<int64_t>(uniform(seed, layer, image, static_cast<uint64_t>(i)) * static_cast<double>(end - begin));
+    indices[static_cast<size_t>(i)] = begin + std::min(within, end - begin - 1);
+  }
+  return indices;
+}
+
+std::vector<bool> held_out_images(uint64_t seed, int64_t images) {
+  std::vector<bool> held(static_cast<size_t>(images), false);
+  if (images < 4) return held;
+  std::vector<int64_t> order(held.size());
+  std::iota(order.begin(), order.end(), int64_t{0});
+  const auto key = [&](int64_t i) { return hashed(seed, kHeldOutStream, static_cast<uint64_t>(i), 0); };
+  std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return key(a) < key(b); });
+  for (int64_t i = 0; i < std::max<int64_t>(1, images / 8); ++i) held[static_cast<size_t>(order[static_cast<size_t>(i)])] = true;
+  return held;
+}
+
+}  // namespace qtool::rounding

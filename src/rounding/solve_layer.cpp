@@ -1,0 +1,122 @@
+#include "solve_layer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "classic.h"
+#include "grid_search.h"
+#include "judge.h"
+#include "regression.h"
+#include "sequential_mse.h"
+
+namespace qtool::rounding {
+
+namespace {
+
+// Strength of the pull towards W' while rounding, in mean diagonals of H.
+constexpr double kRoundingRidge = 0.1;
+constexpr double kRegressionRidges[] = {0.3, 3.0, kKeepFloatWeights};
+
+// The real weights whose output on judged rows is best before any rounding.
+std::vector<float> choose_real_weights(const LayerProblem& problem, const Regression& regression, const Judge& judge) {
+  std::vector<float> best;
+  double best_error = INFINITY;
+  for (const double ridge : kRegressionRidges) {
+    std::vector<float> weights = regression.weights(ridge);
+    const double error = judge.error(weights, regression.bias_for(weights));
+    if (error >= best_error) continue;
+    best_error = error;
+    best = std::move(weights);
+  }
+  return best.empty() ? problem.weights : best;
+}
+
+class Choice {
+ public:
+  explicit Choice(const Judge& judge) : judge_(judge) {}
+  void offer(LayerSolution candidate) {
+    candidate.error = judge_.error(candidate.weights, candidate.bias);
+    if (!best_.method.empty() && !(candidate.error < best_.error)) return;
+    best_ = std::move(candidate);
+  }
+  [[nodiscard]] const LayerSolution& best() const { return best_; }
+  LayerSolution take() { return std::move(best_); }
+
+ private:
+  const Judge& judge_;
+  LayerSolution best_;
+};
+
+void offer_descent(const LayerProblem& problem, const Regression& regression, const Judge& judge, Choice& choice) {
+  const std::vector<float> real = choose_real_weights(problem, regression, judge);
+  LayerSolution found = search_grid(problem, regression, real, kRoundingRidge, default_search(problem.encoding.bits));
+  found.method = "descent";
+  found.bias = regression.bias_for(found.weights);
+  choice.offer(std::move(found));
+}
+
+LayerSolution nearest_with_bias(const LayerProblem& problem, const Regression& regression, std::string name) {
+  LayerSolution nearest = round_to_nearest(problem);
+  nearest.method = std::move(name);
+  nearest.bias = regression.bias_for(nearest.weights);
+  return nearest;
+}
+
+// The scales alone; weights and bias stay as they are.
+LayerSolution search_scales(const LayerProblem& problem, const Judge& judge) {
+  LayerProblem scaled = problem;
+  scaled.encoding = sequential_mse(problem);
+  LayerSolution found = round_to_nearest(scaled);
+  found.error = judge.error(found.weights, found.bias);
+  found.weights = problem.weights;
+  found.method = "seqmse";
+  return found;
+}
+
+LayerSolution best_of_all(const LayerProblem& problem, const AdaroundOptions& options, const Judge& judge, LayerSolution nearest) {
+  const Regression regression(problem);
+  Choice choice(judge);
+  choice.offer(std::move(nearest));
+  if (!problem.bias.empty()) choice.offer(nearest_with_bias(problem, regression, "nearest, bias"));
+  if (options.method != Method::kDescent) return choice.take();
+  LayerProblem scaled = problem;
+  scaled.encoding = sequential_mse(problem);
+  LayerSolution at_scales = nearest_with_bias(scaled, regression, "seqmse, bias");
+  if (problem.bias.empty()) at_scales.bias.clear();
+  choice.offer(std::move(at_scales));
+  offer_descent(problem, regression, judge, choice);
+  return choice.take();
+}
+
+}  // namespace
+
+LayerSolution round_to_nearest(const LayerProblem& problem) {
+  LayerSolution result{.method = "nearest", .weights = problem.weights, .bias = problem.bias, .encoding = problem.encoding};
+  const int64_t n = problem.shape().inputs;
+  for (size_t i = 0; i < result.weights.size(); ++i) {
+    const size_t grid = problem.grid_of(static_cast<int64_t>(i) / n);
+    const double scale = problem.encoding.grids[grid].scale;
+    const double level = std::clamp(std::nearbyint(static_cast<double>(result.weights[i] / static_cast<float>(scale))),
+                                    static_cast<double>(problem.encoding.lowest_level(grid)),
+                                    static_cast<double>(problem.encoding.highest_level(grid)));
+    result.weights[i] = on_grid(scale, level);
+  }
+  return result;
+}
+
+LayerSolution solve_layer(const LayerProblem& problem, const AdaroundOptions& options, uint64_t layer, double& nearest_error) {
+  const Judge judge(problem);
+  LayerSolution nearest = round_to_nearest(problem);
+  nearest_error = judge.error(nearest.weights, nearest.bias);
+  if (options.method == Method::kSeqMse) return search_scales(problem, judge);
+  if (options.method == Method::kClassic) {
+    LayerProblem based = problem;
+    if (options.seqmse_base) based.encoding = sequential_mse(problem);
+    LayerSolution found = round_classic(based, options.classic, options.seed, layer);
+    found.error = judge.error(found.weights, found.bias);
+    return found;
+  }
+  return best_of_all(problem, options, judge, std::move(nearest));
+}
+
+}  // namespace qtool::rounding

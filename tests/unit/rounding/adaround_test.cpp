@@ -1,0 +1,206 @@
+// The whole walk on a small network with a residual branch, depthwise and strided convolutions, a pooling and a matrix.
+#include "qtool/rounding/adaround.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "qtool/exec/executor.h"
+#include "qtool/quant/quantize.h"
+#include "qtool/support/error.h"
+#include "qtool/support/format.h"
+#include "support/graph_builder.h"
+
+namespace qtool::rounding {
+namespace {
+
+using testing::GraphBuilder;
+using testing::Ints;
+using testing::random_tensor;
+
+class MemorySource final : public data::SampleSource {
+ public:
+  explicit MemorySource(int64_t count) : count_(count) {}
+  int64_t size() const override { return count_; }
+  data::Sample load(int64_t index) const override { return {{"x", random_tensor({1, 3, 8, 8}, 50 + static_cast<unsigned>(index), -1.0f, 1.0f)}}; }
+  std::string name(int64_t index) const override { return format("sample-{}", index); }
+
+ private:
+  int64_t count_;
+};
+
+void encode(model::ModelState& state, const std::string& name, const quant::QuantSpec& spec, quant::Range range) {
+  state.encodings[state.graph.find_value(name)].encoding = quant::encoding_from_ranges(spec, {&range, 1});
+}
+
+void encode_weight(model::ModelState& state, const std::string& name, int bits) {
+  const ir::ValueId id = state.graph.find_value(name);
+  const quant::QuantSpec spec{.bits = bits, .symmetry = quant::Symmetry::kSymmetric};
+  state.encodings[id].encoding = quant::encoding_from_ranges(spec, quant::tensor_ranges(*state.graph.constant(id), -1));
+}
+
+model::ModelState network(int bits = 4) {
+  GraphBuilder b;
+  const auto x = b.input("x", {1, 3, 8, 8});
+  const auto c1 = b.node("Conv", {x, b.random("w1", {8, 3, 3, 3}, -0.5f, 0.5f), b.random("b1", {8}, -0.2f, 0.2f)}, "c1", {{"pads", Ints{1, 1, 1, 1}}});
+  const auto r1 = b.node("Relu", {c1}, "r1");
+  const auto c2 = b.node("Conv", {r1, b.random("w2", {8, 1, 3, 3}, -0.5f, 0.5f), b.random("b2", {8}, -0.2f, 0.2f)}, "c2",
+                         {{"pads", Ints{1, 1, 1, 1}}, {"group", int64_t{8}}});
+  const auto r2 = b.node("Relu", {c2}, "r2");
+  const auto c3 = b.node("Conv", {r2, b.random("w3", {8, 8, 1, 1}, -0.5f, 0.5f), b.random("b3", {8}, -0.2f, 0.2f)}, "c3");
+  const auto sum = b.node("Add", {c3, r1}, "sum");
+  const auto pool = b.node("GlobalAveragePool", {sum}, "pool");
+  const auto flat = b.node("Flatten", {pool}, "flat");
+  b.output(b.node("Gemm", {flat, b.random("w4", {8, 5}), b.random("b4", {5})}, "y"));
+  model::ModelState state = b.build();
+  const quant::QuantSpec activation{.bits = 8};
+  encode(state, "x", activation, {-1.0, 1.0});
+  for (const char* name : {"r1", "r2", "c3", "sum", "pool", "flat", "y"}) encode(state, name, activation, {-4.0, 4.0});
+  for (const char* name : {"w1", "w2", "w3", "w4"}) encode_weight(state, name, bits);
+  return state;
+}
+
+double output_error(const model::ModelState& rounded, const model::ModelState& original) {
+  const exec::Executor simulated(rounded.graph, {.encodings = &rounded.encodings}), real(original.graph, {});
+  auto a = simulated.new_session();
+  auto b = real.new_session();
+  double total = 0.0;
+  for (unsigned i = 0; i < 20; ++i) {
+    const std::vector<Tensor> inputs = {random_tensor({1, 3, 8, 8}, 900 + i, -1.0f, 1.0f)};
+    const std::vector<float> ya = a.run(inputs)[0].to_float(), yb = b.run(inputs)[0].to_float();
+    for (size_t k = 0; k < ya.size(); ++k) total += static_cast<double>((ya[k] - yb[k]) * (ya[k] - yb[k]));
+  }
+  return total;
+}
+
+std::vector<Tensor> parameters(const model::ModelState& state) {
+  std::vector<Tensor> tensors;
+  for (const ir::ValueId id : state.graph.value_ids()) {
+    if (state.graph.is_constant(id)) tensors.push_back(*state.graph.constant(id));
+  }
+  return tensors;
+}
+
+void expect_equal(const model::ModelState& a, const model::ModelState& b) {
+  const auto left = parameters(a), right = parameters(b);
+  ASSERT_EQ(left.size(), right.size());
+  for (size_t i = 0; i < left.size(); ++i) EXPECT_TRUE(left[i].identical(right[i])) << i;
+}
+
+SilentReporter silent;
+
+TEST(Adaround, OutputsComeNearerAndWeightsLieOnFrozenGrids) {
+  const model::ModelState original = network();
+  model::ModelState state = network();
+  const AdaroundReport report = adaround(state, MemorySource(32), {}, silent);
+  ASSERT_EQ(report.layers.size(), 4u);
+  for (const LayerReport& layer : report.layers) EXPECT_LE(layer.error, layer.error_nearest) << layer.node;
+  EXPECT_LT(output_error(state, original), 0.3 * output_error(original, original));
+  for (const char* name : {"w1", "w2", "w3", "w4"}) {
+    const ir::ValueId id = state.graph.find_value(name);
+    EXPECT_TRUE(state.encodings.at(id).frozen);
+    const Tensor& weight = *state.graph.constant(id);
+    EXPECT_TRUE(quant::fake_quantize(weight, state.encodings.at(id).encoding).identical(weight)) << name;
+  }
+}
+
+TEST(Adaround, SameBytesForAnyThreadCount) {
+  model::ModelState one = network(), three = network();
+  (void)adaround(one, MemorySource(13), {.threads = 1}, silent);
+  (void)adaround(three, MemorySource(13), {.threads = 3}, silent);
+  expect_equal(one, three);
+}
+
+TEST(Adaround, WithoutMemoryForActivationsImagesAreRunAgain) {
+  model::ModelState kept = network(), again = network();
+  (void)adaround(kept, MemorySource(9), {}, silent);
+  (void)adaround(again, MemorySource(9), {.frontier_bytes = 0}, silent);
+  const model::ModelState original = network();
+  EXPECT_NEAR(output_error(kept, original) / output_error(again, original), 1.0, 0.2);
+}
+
+TEST(Adaround, OneImageIsEnoughToRun) {
+  model::ModelState state = network();
+  EXPECT_EQ(adaround(state, MemorySource(1), {}, silent).layers.size(), 4u);
+}
+
+TEST(Adaround, SequentialMseLeavesWeightsAlone) {
+  model::ModelState state = network();
+  (void)adaround(state, MemorySource(16), {.method = Method::kSeqMse}, silent);
+  expect_equal(state, network());
+  EXPECT_TRUE(state.encodings.at(state.graph.find_value("w1")).frozen);
+}
+
+TEST(Adaround, FrozenAndWideWeightsAreLeftAloneWithAReason) {
+  model::ModelState state = network();
+  state.encodings.at(state.graph.find_value("w1")).frozen = true;
+  encode_weight(state, "w2", 16);
+  state.encodings.erase(state.graph.find_value("w3"));
+  const AdaroundReport report = adaround(state, MemorySource(4), {}, silent);
+  EXPECT_EQ(report.layers.size(), 1u);
+  EXPECT_EQ(report.skipped, (std::vector<std::string>{"c1.node: its encoding is frozen", "c2.node: 16-bit weights", "c3.node: left in float"}));
+}
+
+class Checkpoints : public ::testing::Test {
+ protected:
+  void SetUp() override { std::filesystem::remove_all(folder_); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  AdaroundOptions options(bool resume) const { return {.checkpoint = folder_, .checkpoint_key = "model", .resume = resume}; }
+  // A run that fails at its last sample visit of the third layer.
+  void interrupt() const {
+    class Failing final : public data::SampleSource {
+     public:
+      int64_t size() const override { return 8; }
+      data::Sample load(int64_t index) const override {
+        if (++loads_ > 20) throw Error(ErrorCode::kIo, "unplugged");
+        return MemorySource(8).load(index);
+      }
+      std::string name(int64_t) const override { return "sample"; }
+     private:
+      mutable int loads_ = 0;
+    };
+    model::ModelState state = network();
+    AdaroundOptions o = options(false);
+    o.frontier_bytes = 0;  // samples are read anew for every layer
+    EXPECT_THROW((void)adaround(state, Failing(), o, silent), Error);
+  }
+  std::filesystem::path folder_ = std::filesystem::temp_directory_path() / "qtool_rounding_checkpoint_test";
+};
+
+TEST_F(Checkpoints, ResumedRunEndsWithTheSameBytes) {
+  interrupt();
+  ASSERT_TRUE(std::filesystem::exists(folder_ / "layer_00001.bin"));
+  model::ModelState resumed = network(), whole = network();
+  AdaroundOptions o = options(true);
+  o.frontier_bytes = 0;
+  EXPECT_EQ(adaround(resumed, MemorySource(8), o, silent).resumed, 2u);
+  EXPECT_FALSE(std::filesystem::exists(folder_));
+  (void)adaround(whole, MemorySource(8), {.frontier_bytes = 0}, silent);
+  expect_equal(resumed, whole);
+}
+
+TEST_F(Checkpoints, OtherOptionsAreRefused) {
+  interrupt();
+  model::ModelState state = network();
+  AdaroundOptions o = options(true);
+  o.seed = 1;
+  EXPECT_THROW((void)adaround(state, MemorySource(8), o, silent), Error);
+}
+
+TEST_F(Checkpoints, DamagedFileIsNamed) {
+  interrupt();
+  std::ofstream(folder_ / "layer_00000.bin", std::ios::trunc) << "short";
+  model::ModelState state = network();
+  AdaroundOptions o = options(true);
+  o.frontier_bytes = 0;
+  try {
+    (void)adaround(state, MemorySource(8), o, silent);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("layer_00000.bin"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace qtool::rounding
