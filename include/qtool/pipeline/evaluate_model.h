@@ -33,7 +33,6 @@ struct EvaluateConfig : EvaluationRequest {
   ModelOptions model;
   std::filesystem::path reference;   // without labels: the model to compare with; empty: the same model in float
   std::filesystem::path encodings;   // empty: float; without labels float and simulation are compared
-  std::filesystem::path reference;   // without labels: the model to compare with; empty: the same model in float
 };
 
 struct EvaluateSummary {
