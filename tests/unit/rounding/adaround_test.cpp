@@ -2,6 +2,7 @@
 #include "qtool/rounding/adaround.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -165,7 +166,7 @@ class Checkpoints : public ::testing::Test {
     o.frontier_bytes = 0;  // samples are read anew for every layer
     EXPECT_THROW((void)adaround(state, Failing(), o, silent), Error);
   }
-  std::filesystem::path folder_ = std::filesystem::temp_directory_path() / "qtool_rounding_checkpoint_test";
+  std::filesystem::path folder_ = std::filesystem::temp_directory_path() / ("qtool_rounding_checkpoint_test" + std::to_string(getpid()));
 };
 
 TEST_F(Checkpoints, ResumedRunEndsWithTheSameBytes) {
