@@ -15,44 +15,12 @@ namespace qtool::optimize {
 
 namespace {
 
-// Rows apart by more than this cannot share one measure: boxes reach hundreds, scores 1.
-constexpr double kMagnitudeGap = 20.0;
-constexpr int64_t kMostRows = 512;  // longer axes enumerate places, not quantities
-
 double largest_magnitude(const Tensor& tensor) {
   double largest = 0.0;
   for (const float v : tensor.data<float>()) {
     if (std::isfinite(v)) largest = std::max(largest, std::abs(static_cast<double>(v)));
   }
   return largest;
-}
-
-std::vector<double> row_peaks(const std::vector<std::vector<Tensor>>& samples, size_t output, size_t axis) {
-  std::vector<double> peaks(static_cast<size_t>(samples[0][output].shape()[axis]), 0.0);
-  for (const auto& outputs : samples) {
-    const auto values = outputs[output].data<float>();
-    quant::for_each_channel_element(outputs[output].shape(), static_cast<int>(axis), [&](int64_t i, int64_t row) {
-      const double v = std::abs(static_cast<double>(values[static_cast<size_t>(i)]));
-      if (std::isfinite(v)) peaks[static_cast<size_t>(row)] = std::max(peaks[static_cast<size_t>(row)], v);
-    });
-  }
-  return peaks;
-}
-
-// The axis along which magnitudes fall into a large and a small part, if any: -1 none. `large` tells the rows.
-int axis_of_two_kinds(const std::vector<std::vector<Tensor>>& samples, size_t output, std::vector<bool>& large) {
-  const Shape& shape = samples[0][output].shape();
-  for (size_t axis = 1; shape.rank() >= 3 && axis < shape.rank(); ++axis) {
-    if (shape[axis] > kMostRows || shape[axis] < 2) continue;
-    const std::vector<double> peaks = row_peaks(samples, output, axis);
-    const double top = *std::max_element(peaks.begin(), peaks.end());
-    std::vector<bool> is_large;
-    for (const double peak : peaks) is_large.push_back(peak * kMagnitudeGap >= top);
-    if (std::count(is_large.begin(), is_large.end(), false) == 0) continue;
-    large = std::move(is_large);
-    return static_cast<int>(axis);
-  }
-  return -1;
 }
 
 bool looks_like_classes(const Shape& shape) { return shape.rank() >= 2 && shape[1] > 1 && shape.element_count() == shape[1]; }
@@ -82,22 +50,9 @@ Judge::Outputs Judge::run(const ir::Graph& graph, const model::EncodingTable* en
 }
 
 void Judge::find_blocks(const ir::Graph& graph) {
-  for (size_t output = 0; output < graph.outputs.size(); ++output) {
-    const std::string& name = graph.value(graph.outputs[output]).name;
-    const bool same_shapes = std::all_of(reference_.begin(), reference_.end(), [&](const auto& sample) {
-      return sample[output].shape() == reference_[0][output].shape();
-    });
-    std::vector<bool> large;
-    const int axis = same_shapes ? axis_of_two_kinds(reference_, output, large) : -1;
-    if (axis < 0) {
-      blocks_.push_back({name, output, -1, {}});
-      continue;
-    }
-    std::vector<bool> small;
-    for (const bool row : large) small.push_back(!row);
-    blocks_.push_back({name + "[large rows]", output, axis, large});
-    blocks_.push_back({name + "[small rows]", output, axis, small});
-  }
+  std::vector<std::string> names;
+  for (const ir::ValueId id : graph.outputs) names.push_back(graph.value(id).name);
+  blocks_ = eval::find_output_blocks(names, reference_);
   classifier_ = graph.outputs.size() == 1 && looks_like_classes(reference_[0][0].shape());
 }
 
@@ -105,7 +60,7 @@ Score Judge::score(const model::ModelState& candidate) const {
   const Outputs outputs = run(candidate.graph, &candidate.encodings);
   Score score;
   double noise_share = 0.0;
-  for (const Block& block : blocks_) {
+  for (const eval::OutputBlock& block : blocks_) {
     double signal = 0.0, noise = 0.0;
     for (size_t s = 0; s < outputs.size(); ++s) {
       const Tensor &reference = reference_[s][block.output], &test = outputs[s][block.output];

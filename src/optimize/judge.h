@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "qtool/eval/output_blocks.h"
 #include "qtool/optimize/stage.h"
 
 namespace qtool::optimize {
@@ -18,13 +19,6 @@ class Judge {
   [[nodiscard]] double float_difference(const ir::Graph& candidate) const;
 
  private:
-  // Elements of an output that count together: rows of one axis whose magnitudes are alike.
-  struct Block {
-    std::string name;
-    size_t output = 0;
-    int axis = -1;             // -1: the whole tensor
-    std::vector<bool> rows;    // of the axis
-  };
   using Outputs = std::vector<std::vector<Tensor>>;  // by sample
 
   [[nodiscard]] Outputs run(const ir::Graph& graph, const model::EncodingTable* encodings) const;
@@ -33,7 +27,7 @@ class Judge {
   const data::SampleSource& samples_;
   int threads_;
   Outputs reference_;
-  std::vector<Block> blocks_;
+  std::vector<eval::OutputBlock> blocks_;
   bool classifier_ = false;
 };
 
