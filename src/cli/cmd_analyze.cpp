@@ -2,12 +2,10 @@
 #include <nlohmann/json.hpp>
 
 #include "command.h"
-#include "evaluation_flags.h"
-#include "preprocessing_flags.h"
+#include "measured_flags.h"
 #include "qtool/pipeline/analyze.h"
 #include "qtool/support/format.h"
 #include "qtool/support/memory.h"
-#include "quantization_flags.h"
 
 namespace qtool::cli {
 
@@ -20,9 +18,7 @@ using pipeline::NoiseFigure;
 
 struct Options {
   pipeline::AnalyzeConfig config;
-  PreprocessingFlags preprocessing;
-  QuantizationFlags quantization;
-  EvaluationFlags evaluation;
+  MeasuredFlags measured;
   int64_t shown = 12;
 };
 
@@ -116,12 +112,8 @@ Action add_analyze(CLI::App& app, const CommonOptions& common) {
   app.add_option("--metric-layers", c.metric_layers, "with --labels: worst layers that the metric is measured for (5)")->check(any)->group("Analysis");
   app.add_option("--html", c.html, "report as one HTML file")->group("Output");
   app.add_option("--show", o.shown, "layers in the table on the terminal (12)")->check(any)->group("Output");
-  add_evaluation(app, o.evaluation, c.evaluation);
+  add_measured(app, o.measured, c.quantize, c.evaluation);
   app.get_option("--images")->required(false);  // the metric is on request
-  add_input_shape(app, c.quantize.model.input_shapes);
-  app.add_option("--preprocess", c.quantize.data.preprocess_file, "JSON file that declares the preprocessing")->group("Preprocessing");
-  add_preprocessing(app, o.preprocessing);
-  add_quantization(app, o.quantization, c.quantize);
   app.footer(
       "Examples:\n"
       "  qtool analyze model.onnx --calib imgs/ --html sensitivity.html\n"
@@ -129,11 +121,7 @@ Action add_analyze(CLI::App& app, const CommonOptions& common) {
   return [options, &app, &common](Reporter& reporter) {
     Options& o = *options;
     pipeline::AnalyzeConfig& c = o.config;
-    c.quantize.threads = c.evaluation.threads = common.resolved_threads();
-    c.quantize.data.preprocessing = c.evaluation.preprocessing = o.preprocessing.request();
-    c.evaluation.preprocess_file = c.quantize.data.preprocess_file;
-    settle_quantization(app, o.quantization, c.quantize);
-    settle_evaluation(o.evaluation, c.evaluation);
+    settle_measured(app, common, o.measured, c.quantize, c.evaluation);
     const AnalyzeResult result = pipeline::analyze(c, reporter);
     if (common.json) std::printf("%s\n", to_json(result).dump(2).c_str());
     else if (!common.quiet) print_text(result, o);

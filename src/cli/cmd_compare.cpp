@@ -1,12 +1,10 @@
 #include <cstdio>
 
 #include "command.h"
-#include "evaluation_flags.h"
-#include "preprocessing_flags.h"
+#include "measured_flags.h"
 #include "qtool/pipeline/compare_recipes.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"
-#include "quantization_flags.h"
 
 namespace qtool::cli {
 
@@ -16,9 +14,7 @@ constexpr int kExitGate = 1;
 
 struct Options {
   pipeline::CompareConfig config;
-  PreprocessingFlags preprocessing;
-  QuantizationFlags quantization;
-  EvaluationFlags evaluation;
+  MeasuredFlags measured;
   std::string recipes = "vanilla,recommended", gate, markdown;
   int64_t calibration_limit = 0;
   double max_drop = 0.0;
@@ -42,11 +38,7 @@ Action add_compare(CLI::App& app, const CommonOptions& common) {
   app.add_option("--gate", o.gate, "comma list: these recipes must stay within --max-drop, instead of the best one")->group("Comparison");
   app.add_option("--resamples", c.resamples, "bootstrap draws for the interval of a drop (1000; 0: none)")->check(CLI::Range(int64_t{0}, int64_t{1} << 20).description(""))->group("Comparison");
   app.add_option("--markdown", o.markdown, "write the table to this file")->group("Output");
-  add_evaluation(app, o.evaluation, c.evaluation);
-  add_input_shape(app, c.base.model.input_shapes);
-  app.add_option("--preprocess", c.base.data.preprocess_file, "JSON file that declares the preprocessing")->group("Preprocessing");
-  add_preprocessing(app, o.preprocessing);
-  add_quantization(app, o.quantization, c.base);
+  add_measured(app, o.measured, c.base, c.evaluation);
   app.footer(
       "Examples:\n"
       "  qtool compare m.onnx --calib imgs/ --images val/ --labels labels.txt --preset imagenet --recipes vanilla,cle,cle+bc,recommended\n"
@@ -54,11 +46,7 @@ Action add_compare(CLI::App& app, const CommonOptions& common) {
   return [options, &app, &common](Reporter& reporter) {
     Options& o = *options;
     pipeline::CompareConfig& c = o.config;
-    c.base.threads = c.evaluation.threads = common.resolved_threads();
-    c.base.data.preprocessing = c.evaluation.preprocessing = o.preprocessing.request();
-    c.evaluation.preprocess_file = c.base.data.preprocess_file;
-    settle_quantization(app, o.quantization, c.base);
-    settle_evaluation(o.evaluation, c.evaluation);
+    settle_measured(app, common, o.measured, c.base, c.evaluation);
     c.recipes = CLI::detail::split(o.recipes, ',');
     if (!o.gate.empty()) c.gate = CLI::detail::split(o.gate, ',');
     if (app.count("--max-drop") > 0) c.max_drop = o.max_drop;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "qtool/calib/model_inputs.h"
 #include "qtool/support/error.h"
 
 namespace qtool::optimize {
@@ -54,15 +55,7 @@ std::vector<int64_t> spread(const std::vector<int64_t>& from, int64_t wanted) {
 
 std::vector<Tensor> sample_inputs(const ir::Graph& graph, const data::SampleSource& source, int64_t index) {
   try {
-    const data::Sample sample = source.load(index);
-    std::vector<Tensor> inputs;
-    for (const ir::ValueId id : graph.inputs) {
-      const std::string& name = graph.value(id).name;
-      const auto found = sample.find(name);
-      if (found == sample.end()) throw Error(ErrorCode::kInvalidData, "a sample has no tensor for this model input").with("tensor", name);
-      inputs.push_back(found->second);
-    }
-    return inputs;
+    return calib::model_inputs(graph, source.load(index));
   } catch (Error& error) {
     error.with("sample", source.name(index));
     throw;

@@ -1,0 +1,22 @@
+#include "measured_flags.h"
+
+namespace qtool::cli {
+
+void add_measured(CLI::App& app, MeasuredFlags& flags, pipeline::QuantizeConfig& quantize, pipeline::EvaluationRequest& evaluation) {
+  add_evaluation(app, flags.evaluation, evaluation);
+  add_input_shape(app, quantize.model.input_shapes);
+  app.add_option("--preprocess", quantize.data.preprocess_file, "JSON file that declares the preprocessing")->group("Preprocessing");
+  add_preprocessing(app, flags.preprocessing);
+  add_quantization(app, flags.quantization, quantize);
+}
+
+void settle_measured(const CLI::App& app, const CommonOptions& common, const MeasuredFlags& flags, pipeline::QuantizeConfig& quantize,
+                     pipeline::EvaluationRequest& evaluation) {
+  quantize.threads = evaluation.threads = common.resolved_threads();
+  quantize.data.preprocessing = evaluation.preprocessing = flags.preprocessing.request();
+  evaluation.preprocess_file = quantize.data.preprocess_file;
+  settle_quantization(app, flags.quantization, quantize);
+  settle_evaluation(flags.evaluation, evaluation);
+}
+
+}  // namespace qtool::cli
