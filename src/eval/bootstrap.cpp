@@ -5,25 +5,18 @@
 
 #include "qtool/support/error.h"
 #include "qtool/support/parallel.h"
+#include "qtool/support/splitmix.h"
 
 namespace qtool::eval {
 
 namespace {
 
-// SOURCE Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators" (SplitMix64).
-uint64_t mixed(uint64_t x) {
-  x += 0x9e3779b97f4a7c15ULL;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-  return x ^ (x >> 31);
-}
-
 // Keyed by draw, so that any thread may make any of them.
 std::vector<int32_t> draw_of(int64_t images, uint64_t seed, int64_t draw) {
   std::vector<int32_t> multiplicity(static_cast<size_t>(images), 0);
-  uint64_t state = mixed(seed ^ mixed(static_cast<uint64_t>(draw)));
+  uint64_t state = splitmix(seed ^ splitmix(static_cast<uint64_t>(draw)));
   for (int64_t i = 0; i < images; ++i) {
-    state = mixed(state);
+    state = splitmix(state);
     const auto image = static_cast<size_t>((static_cast<unsigned __int128>(state) * static_cast<uint64_t>(images)) >> 64);
     ++multiplicity[image];
   }

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "json_number.h"
 #include "qtool/pipeline/compare_recipes.h"
 #include "qtool/pipeline/stage_json.h"
 #include "qtool/support/format.h"
@@ -10,8 +11,6 @@ namespace qtool::pipeline {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 double points(double share) { return 100.0 * share; }
 
@@ -31,7 +30,7 @@ Json recipe_row(const ComparedRecipe& row) {
   Json json{{"recipe", row.label}, {"metrics", metrics_json(row.metrics)}, {"drop", points(row.drop)}};
   if (row.interval) json["drop_interval_95"] = {points(row.interval->low), points(row.interval->high)};
   for (const BlockSqnr& block : row.blocks) {
-    json["outputs"][block.name] = {{"sqnr_db", number(block.sqnr_db)}, {"cosine", number(block.cosine)}};
+    json["outputs"][block.name] = {{"sqnr_db", finite_or_null(block.sqnr_db)}, {"cosine", finite_or_null(block.cosine)}};
   }
   if (row.agreement) json["top1_agreement"] = points(*row.agreement);
   if (row.gain) json["gain"] = {{"over", row.builds_on}, {"points", points(*row.gain)}};

@@ -1,14 +1,12 @@
 #include "precision_json.h"
 
-#include <cmath>
+#include "json_number.h"
 
 namespace qtool::pipeline {
 
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 std::string_view cause_name(optimize::HeadCause cause) {
   switch (cause) {

@@ -1,5 +1,6 @@
 #include "report.h"
 
+#include "json_number.h"
 #include "qtool/pipeline/recipe.h"
 #include "qtool/pipeline/stage_json.h"
 #include "precision_json.h"
@@ -17,8 +18,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 constexpr int kReportSchema = 1;
-
-Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 Json options_json(const ReportInputs& in) {
   const QuantizeConfig& config = in.config;

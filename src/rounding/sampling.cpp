@@ -3,16 +3,11 @@
 #include <algorithm>
 #include <numeric>
 
+#include "qtool/support/splitmix.h"
+
 namespace qtool::rounding {
 
 namespace {
-
-uint64_t splitmix(uint64_t x) {
-  x += 0x9E3779B97F4A7C15ull;
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ull;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBull;
-  return x ^ (x >> 31);
-}
 
 constexpr uint64_t kHeldOutStream = 0x68656C64;  // keeps the choice of images apart from the choice of pixels
 
