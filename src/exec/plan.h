@@ -39,6 +39,7 @@ struct Produced {
 
 struct Step {
   std::string label;                 // node name, for errors
+  std::string op;                    // operator type, "reorder" for steps of the planner's own
   std::unique_ptr<Kernel> kernel;    // null for a reference step without static shapes
   std::vector<int> in, out;
   size_t scratch_bytes = 0;

@@ -13,12 +13,14 @@
 #include "code_tables.h"
 #include "concat_homes.h"
 #include "integer_support.h"
+#include "movement_patterns.h"
 #include "plan.h"
 #include "qtool/exec/registry.h"
 #include "qtool/quant/quantize.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
 #include "reference_kernel.h"
+#include "step_names.h"
 #include "threads.h"
 
 namespace qtool::exec {
@@ -181,7 +183,7 @@ class Planner {
     if (const auto at = converted_.find(key); at != converted_.end()) return at->second;
     const TensorType& type = graph_.type_of(id);
     const int buffer = new_arena_buffer(type, wanted);
-    Step step{.label = "reorder " + graph_.value(id).name};
+    Step step{.label = graph_.value(id).name, .op = "reorder"};
     if (place.layout.codes() || wanted.codes()) {
       step.kernel = make_kernel([shape = type.shape, from = place.layout, wanted, grid = code_grid(*encoding(id))](const KernelArgs& args) {
         convert_codes(args.in[0], from, args.out[0], wanted, shape, grid);
@@ -238,7 +240,7 @@ class Planner {
     const Layout layout = preferred_codes(type.shape);
     const int source = new_buffer({.kind = Buffer::Kind::kFeed, .bytes = 0, .feed = feed});
     const int codes = new_arena_buffer(type, layout);
-    Step step{.label = "encode " + graph_.value(id).name};
+    Step step{.label = graph_.value(id).name, .op = "encode"};
     step.kernel = make_kernel([shape = type.shape, layout, grid = code_grid(grid)](const KernelArgs& args) {
       convert_codes(args.in[0], Layout{}, args.out[0], layout, shape, grid);
     });
@@ -273,6 +275,7 @@ class Planner {
                            std::all_of(node.outputs.begin(), node.outputs.end(), [&](ValueId v) { return v == kNoValue || typed(v); });
     if (!is_static) return plan_dynamic(node);
     if (!options_.reference_only) {
+      if (joins_by_overlay(node) || try_overlay(node) || try_channels_last(node)) return;
       if (integer_ && (try_table(node) || try_codes(node))) return;
       if (try_silu(node) || try_fused_activation(node) || try_fast(node, node, {}, {&node})) return;
     }
@@ -289,6 +292,52 @@ class Planner {
     fused.outputs = {mul->outputs[0], needed_elsewhere(node.outputs[0], *mul) ? node.outputs[0] : kNoValue};
     plan_.fused_nodes.push_back(fused);
     return try_fast(plan_.fused_nodes.back(), node, {}, {&node, mul});
+  }
+
+  // The head's Reshape and Transpose in one step, from a blocked tensor.
+  bool try_channels_last(const Node& node) {
+    const Node* transpose = find_grouped_transpose(graph_, node);
+    if (transpose == nullptr || watched(node.outputs[0]) || place_of(node.inputs[0]).layout != Layout{block_}) return false;
+    Node fused = *transpose;
+    fused.op_type = std::string(kChannelsLastStep);
+    fused.inputs = {node.inputs[0]};
+    std::vector<const Node*> members = {&node, transpose};
+    const NodeId user = graph_.single_user(transpose->outputs[0]);
+    // Simulated values keep the Sigmoid whose bits are the same everywhere.
+    if (user != kNoNode && graph_.node(user).op_type == "Sigmoid" && !watched(transpose->outputs[0]) && options_.encodings == nullptr) {
+      members.push_back(&graph_.node(user));
+      fused.outputs = graph_.node(user).outputs;
+      fused.attributes["sigmoid"] = int64_t{1};
+    }
+    plan_.fused_nodes.push_back(fused);
+    return try_fast(plan_.fused_nodes.back(), *transpose, {}, members);
+  }
+
+  // A Slice that needs no step of its own because its Concat will be laid over what it cuts.
+  bool joins_by_overlay(const Node& node) {
+    if (node.op_type != "Slice" || options_.keep_values || watched(node.outputs[0])) return false;
+    const NodeId user = graph_.single_user(node.outputs[0]);
+    const auto overlay = user == kNoNode ? std::nullopt : find_overlay(graph_, graph_.node(user));
+    if (!overlay || graph_.producer(graph_.node(user).inputs[overlay->part]) != node.id) return false;
+    if (place_of(overlay->whole).layout.codes()) return false;
+    overlays_.emplace(user, *overlay);
+    return true;
+  }
+
+  bool try_overlay(const Node& node) {
+    const auto at = overlays_.find(node.id);
+    if (at == overlays_.end()) return false;
+    const auto [whole, part] = at->second;
+    const Node& slice = graph_.node(graph_.producer(node.inputs[part]));
+    Node fused = node;
+    fused.op_type = std::string(kOverlayStep);
+    fused.inputs.erase(fused.inputs.begin() + static_cast<std::ptrdiff_t>(part));
+    fused.inputs.insert(fused.inputs.begin(), whole);
+    fused.attributes["part"] = static_cast<int64_t>(part);
+    plan_.fused_nodes.push_back(fused);
+    const bool taken = try_fast(plan_.fused_nodes.back(), node, {}, {&slice, &node});
+    QTOOL_CHECK(taken);
+    return taken;
   }
 
   bool needed_elsewhere(ValueId id, const Node& reader) const {
@@ -499,7 +548,7 @@ class Planner {
   }
 
   void add_step(const Node& node, KernelChoice choice) {
-    Step step{.label = node.name, .scratch_bytes = choice.scratch_bytes};
+    Step step{.label = node.name, .op = node.op_type, .scratch_bytes = choice.scratch_bytes};
     for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
       const bool absorbed = slot < choice.input_absorbed.size() && choice.input_absorbed[slot];
       const Layout wanted = slot < choice.input_layouts.size() ? choice.input_layouts[slot] : Layout{};
@@ -533,7 +582,7 @@ class Planner {
       if (same_grid(source, id) && !altered_alone) return new_view(step.in[view.input], offset, bytes);
       // Another grid: copied first, then quantized in place.
       const int own = new_arena_buffer(type, layout);
-      Step copy{.label = node.name + " (requantize)"};
+      Step copy{.label = node.name, .op = "requantize"};
       copy.kernel = make_kernel([offset, bytes](const KernelArgs& args) {
         std::memcpy(args.out[0], static_cast<const std::byte*>(args.in[0]) + offset, bytes);
       });
@@ -570,7 +619,7 @@ class Planner {
   }
 
   void plan_dynamic(const Node& node) {
-    Step step{.label = node.name, .dynamic_op = &ops::builtin_registry().at(node), .node = &node};
+    Step step{.label = node.name, .op = node.op_type, .dynamic_op = &ops::builtin_registry().at(node), .node = &node};
     for (const ValueId input : node.inputs) {
       step.in.push_back(input != kNoValue && typed(input) ? in_layout(input, {}) : kNoBuffer);
     }
@@ -638,6 +687,7 @@ class Planner {
   std::set<NodeId> consumed_;
   std::vector<int> remaining_uses_;
   ConcatHomes homes_;
+  std::map<NodeId, Overlay> overlays_;  // by Concat
   std::map<ValueId, Placement> places_;
   std::map<std::tuple<ValueId, int64_t, Storage>, int> converted_;
 };
