@@ -70,6 +70,12 @@ class Plan {
  public:
   Plan(const ir::Graph& graph, const ExecOptions& options);
 
+  // The buffer whose memory this one lies in.
+  [[nodiscard]] int root_of(int buffer) const {
+    const int root = buffers[static_cast<size_t>(buffer)].root;
+    return root == kNoBuffer ? buffer : root;
+  }
+
   ir::Graph graph;                   // constants already on their grids
   std::deque<ir::Node> fused_nodes;  // stable addresses for kernels and steps
   std::vector<Buffer> buffers;
