@@ -51,7 +51,7 @@ void CalibrationFlags::apply(const CLI::App& app, pipeline::QuantizeConfig& conf
 
 void add_calibration(CLI::App& app, CalibrationFlags& f, pipeline::QuantizeConfig& c) {
   const char* group = "Calibration";
-  app.add_option("--act_quantizer_calibration,--act_quantizer", f.act_method, "method of activations: min-max (default), sqnr, mse, entropy, percentile, auto, best")->group(group);
+  app.add_option("--act_quantizer_calibration,--act_quantizer", f.act_method, "method of activations: min-max (default; with --optimizations: best), sqnr, mse, entropy, percentile, auto, best")->group(group);
   app.add_option("--param_quantizer_calibration,--param_quantizer", f.param_method, "method of weights: min-max (default), sqnr, mse, adjusted, entropy, percentile, auto")->group(group);
   app.add_option("--percentile_calibration_value", c.percentile, "share kept by the percentile method, 90 to 100 (99.99)")->group(group);
   app.add_option("--act_quantizer_schema", f.act_schema, "asymmetric, symmetric, strictsymmetric, unsignedsymmetric (default: the profile's)")->group(group);

@@ -20,8 +20,8 @@ class Stage {
  public:
   Stage(const QuantizeConfig& config, const model::ModelState& state, const data::SampleSource& source, Reporter& reporter)
       : config_(config), state_(state), source_(source), reporter_(reporter), observed_(passes::observed_values(state)),
-        automatic_(config.activation_method == "auto"), best_(config.activation_method == "best") {
-    method_ = &calib::builtin_registry().at(config.activation_method);
+        automatic_(config.method_of_activations() == "auto"), best_(config.method_of_activations() == "best") {
+    method_ = &calib::builtin_registry().at(config.method_of_activations());
   }
 
   CalibrationStage run() {

@@ -52,7 +52,7 @@ optimize::PrecisionResult select_precision(const QuantizeConfig& config, const m
   plan(planned);
   const calib::CalibrationResult seen = calib::calibrate(planned.graph, passes::observed_values(planned), *kept,
                                                          {.threads = config.threads, .histograms = true}, reporter);
-  const calib::Method& method = trial_method(config.activation_method);
+  const calib::Method& method = trial_method(config.method_of_activations());
   const calib::Method& weight_method = calib::builtin_registry().at(config.weight_method);
   const auto requantize = [&](const optimize::ActivationBits& bits) {
     model::ModelState state = floats;

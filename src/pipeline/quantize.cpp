@@ -28,6 +28,12 @@ std::vector<std::string> QuantizeConfig::stages() const {
   return names;
 }
 
+std::string QuantizeConfig::method_of_activations() const {
+  if (!activation_method.empty()) return activation_method;
+  const bool can_measure = !data_free && stats.empty();
+  return !optimizations.empty() && can_measure ? "best" : "min-max";
+}
+
 void QuantizeConfig::validate() const {
   std::vector<std::string> problems;
   if (bias_bitwidth && *bias_bitwidth != 8 && *bias_bitwidth != 32) problems.push_back(format("--bias_bitwidth {}: use 8 or 32", *bias_bitwidth));
@@ -48,19 +54,20 @@ void QuantizeConfig::validate() const {
   (void)parse_accept(accept);
   (void)parse_relu6_policy(relu6);
   (void)rounding::method_from_name(adaround_method);
-  if (activation_method == "seqmse") problems.push_back("--act_quantizer_calibration seqmse: SeqMSE is a method for weights, use mse");
+  const std::string method = method_of_activations();
+  if (method == "seqmse") problems.push_back("--act_quantizer_calibration seqmse: SeqMSE is a method for weights, use mse");
   if (adaround.classic.iterations < 0 || adaround.classic.batch_rows < 1) problems.push_back("--adaround-iterations and --adaround-batch: at least 1");
   (void)optimize::builtin_registry().resolve(stages());
   if (selective() && data_free) problems.push_back("--optimizations selective measures on samples; it does not go with --data-free");
   if (data_free && !data.calib.empty()) problems.push_back("--data-free goes without --calib");
-  if (data_free && calib::builtin_registry().at(activation_method).needs_histogram) {
-    problems.push_back(format("--act_quantizer_calibration {} needs samples; with --data-free leave it at min-max", activation_method));
+  if (data_free && calib::builtin_registry().at(method).needs_histogram) {
+    problems.push_back(format("--act_quantizer_calibration {} needs samples; with --data-free leave it at min-max", method));
   }
   if (!stats.empty()) {
     if (!data.calib.empty() || data_free) problems.push_back("--stats takes the place of --calib and --data-free; give one of them");
-    if (activation_method == "auto" || activation_method == "best" || compare_calibration) {
+    if (method == "auto" || method == "best" || compare_calibration) {
       problems.push_back(format("{} measures noise on images; with --stats name a method such as mse, or give --calib",
-                                compare_calibration ? "--compare-calibration" : "--act_quantizer_calibration " + activation_method));
+                                compare_calibration ? "--compare-calibration" : "--act_quantizer_calibration " + method));
     }
     if (!optimizations.empty()) problems.push_back("--optimizations are judged on images; give --calib instead of --stats");
   }
@@ -88,7 +95,7 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
     throw Error(ErrorCode::kUsage, "--calib is missing (or --stats with a statistics file, or --data-free, to go without samples)");
   }
   // Names of methods and profile are checked before the model is read.
-  (void)calib::builtin_registry().at(config.activation_method);
+  (void)calib::builtin_registry().at(config.method_of_activations());
   (void)calib::builtin_registry().at(config.weight_method);
   (void)resolved_profile(config);
   StageClock clock;

@@ -25,7 +25,7 @@ Json cards(const ReportInputs& in) {
                                                 p.weight_symmetric ? "symmetric " : "", p.per_channel ? "per channel" : "per tensor")));
   list.push_back(card("Weights SQNR", format("{:.1f} dB", in.weight_sqnr_db), "all weights together; 6 dB are one bit",
                       in.weight_sqnr_db < 25.0 ? "warn" : "good"));
-  list.push_back(card("Calibrated on", format("{} samples", in.quantized.optimized.calibration.samples), format("activations by {}", in.config.activation_method)));
+  list.push_back(card("Calibrated on", format("{} samples", in.quantized.optimized.calibration.samples), format("activations by {}", in.config.method_of_activations())));
   list.push_back(card("Encodings", format("{}", activations + parameters), format("{} activations, {} parameters", activations, parameters)));
   list.push_back(card("Left in float", format("{} tensors", in_float), in_float == 0 ? "every tensor has a grid" : "the tensor table says why"));
   for (const auto& [name, bytes, counts] : in.files) {

@@ -158,7 +158,7 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
                                   Reporter& reporter) {
   QuantizedModel result{.model = std::move(model), .profile = resolved_profile(config)};
   model::ModelState& state = result.model.state;
-  const calib::Method& activation_method = calib::builtin_registry().at(config.activation_method);
+  const calib::Method& activation_method = calib::builtin_registry().at(config.method_of_activations());
   const calib::Method& weight_method = calib::builtin_registry().at(config.weight_method);
   passes::ChosenRanges chosen;  // once all samples were seen
 

@@ -29,7 +29,7 @@ Json options_json(const ReportInputs& in) {
   options["bias_bitwidth"] = in.quantized.profile.bias_bits;
   options["use_per_channel_quantization"] = in.quantized.profile.per_channel;
   options["use_symmetric_quantize_weights"] = in.quantized.profile.weight_symmetric;
-  options["act_quantizer_calibration"] = config.activation_method;
+  options["act_quantizer_calibration"] = config.method_of_activations();
   options["param_quantizer_calibration"] = config.weight_method;
   options["percentile_calibration_value"] = config.percentile;
   if (config.activation_schema) options["act_quantizer_schema"] = quant::symmetry_name(*config.activation_schema);

@@ -126,7 +126,7 @@ AdaroundReport adaround(model::ModelState& state, const data::SampleSource& sour
   for (const SkippedLayer& skipped : layers.skipped) report.skipped.push_back(format("{}: {}", skipped.node, skipped.reason));
   const ir::Graph reference = state.graph;
   const std::vector<bool> held_out = held_out_images(options.seed, source.size());
-  Lockstep lockstep(reference, state, layers.sites, source, {.threads = options.threads, .frontier_bytes = options.frontier_bytes});
+  Lockstep lockstep(reference, state, layers.sites, source, {.threads = options.threads, .prefix = options.prefix, .frontier_bytes = options.frontier_bytes});
   const auto total = static_cast<int64_t>(layers.sites.size());
   const Checkpoint checkpoint(options.checkpoint, options.checkpoint.empty() ? "" : checkpoint_key(options, state), options.resume);
   const InterruptScope interruptible;

@@ -132,9 +132,20 @@ int64_t Lockstep::frontier_bytes(const std::set<ValueId>& values) const {
     const auto& type = reference_.value(id).type;
     if (!type) return options_.frontier_bytes + 1;  // unknown size: do not store
     const int64_t count = type->shape.element_count();
-    bytes += count * (4 + code_bytes(model::find_encoding(state_.encodings, id)));
+    bytes += count * (4 + code_bytes(encoding_of(id)));
   }
   return bytes * source_.size();
+}
+
+const quant::Encoding* Lockstep::encoding_of(ValueId id) const {
+  return options_.prefix == Prefix::kQuantized ? model::find_encoding(state_.encodings, id) : nullptr;
+}
+
+model::EncodingTable Lockstep::prefix_encodings() const {
+  if (options_.prefix == Prefix::kFloat) return {};
+  model::EncodingTable table = state_.encodings;
+  if (options_.prefix == Prefix::kWeights) std::erase_if(table, [&](const auto& entry) { return !state_.graph.is_constant(entry.first); });
+  return table;
 }
 
 ImageState Lockstep::load(int64_t image) const {
@@ -146,7 +157,7 @@ ImageState Lockstep::load(int64_t image) const {
     if (found == sample.end()) {
       throw Error(ErrorCode::kInvalidData, "a sample has no tensor for this model input").with("tensor", reference_.value(id).name);
     }
-    const quant::Encoding* encoding = model::find_encoding(state_.encodings, id);
+    const quant::Encoding* encoding = encoding_of(id);
     state.real[id] = found->second;
     state.quantized[id] = encoding == nullptr ? found->second : quant::fake_quantize(found->second, *encoding);
   }
@@ -157,7 +168,7 @@ Lockstep::Stored Lockstep::pack(const ImageState& image) const {
   Stored stored;
   for (const auto& [id, tensor] : image.real) stored.real[id] = {tensor, false};
   for (const auto& [id, tensor] : image.quantized) {
-    const quant::Encoding* encoding = model::find_encoding(state_.encodings, id);
+    const quant::Encoding* encoding = encoding_of(id);
     const int bytes = tensor.dtype() == DType::kFloat32 ? code_bytes(encoding) : 4;
     if (bytes == 1) stored.quantized[id] = {to_codes<uint8_t>(tensor, *encoding, DType::kUInt8), true};
     else if (bytes == 2) stored.quantized[id] = {to_codes<uint16_t>(tensor, *encoding, DType::kUInt16), true};
@@ -171,8 +182,8 @@ ImageState Lockstep::unpack(const Stored& stored) const {
   for (const auto& [id, packed] : stored.real) image.real[id] = packed.tensor;
   for (const auto& [id, packed] : stored.quantized) {
     if (!packed.codes) image.quantized[id] = packed.tensor;
-    else if (packed.tensor.dtype() == DType::kUInt8) image.quantized[id] = from_codes<uint8_t>(packed.tensor, *model::find_encoding(state_.encodings, id));
-    else image.quantized[id] = from_codes<uint16_t>(packed.tensor, *model::find_encoding(state_.encodings, id));
+    else if (packed.tensor.dtype() == DType::kUInt8) image.quantized[id] = from_codes<uint8_t>(packed.tensor, *encoding_of(id));
+    else image.quantized[id] = from_codes<uint16_t>(packed.tensor, *encoding_of(id));
   }
   return image;
 }
@@ -188,7 +199,8 @@ void Lockstep::advance(size_t index, int64_t chunk, const std::function<void(int
   }
   const auto nodes = std::span(order_).subspan(stored_at_, to - stored_at_);
   Runner real(make_segment(reference_, {}, nodes, made), false, options_.threads);
-  Runner quantized(make_segment(state_.graph, state_.encodings, nodes, made), true, options_.threads);
+  const ir::Graph& prefix_graph = options_.prefix == Prefix::kFloat ? reference_ : state_.graph;
+  Runner quantized(make_segment(prefix_graph, prefix_encodings(), nodes, made), options_.prefix != Prefix::kFloat, options_.threads);
   for (int64_t first = 0; first < source_.size(); first += chunk) {
     const int64_t end = std::min(first + chunk, source_.size());
     parallel_for(end - first, options_.threads, [&](int64_t offset, int worker) {

@@ -12,6 +12,7 @@
 
 #include "layer_site.h"
 #include "qtool/data/sample_source.h"
+#include "qtool/rounding/adaround.h"
 
 namespace qtool::rounding {
 
@@ -22,6 +23,7 @@ struct ImageState {
 
 struct LockstepOptions {
   int threads = 1;
+  Prefix prefix = Prefix::kQuantized;
   int64_t frontier_bytes = int64_t{384} << 20;
 };
 
@@ -50,6 +52,8 @@ class Lockstep {
   void plan_order();
   [[nodiscard]] std::set<ir::ValueId> frontier(size_t position) const;
   [[nodiscard]] int64_t frontier_bytes(const std::set<ir::ValueId>& values) const;
+  [[nodiscard]] const quant::Encoding* encoding_of(ir::ValueId id) const;  // in the quantized prefix
+  [[nodiscard]] model::EncodingTable prefix_encodings() const;
   [[nodiscard]] ImageState load(int64_t image) const;
   [[nodiscard]] Stored pack(const ImageState& state) const;
   [[nodiscard]] ImageState unpack(const Stored& stored) const;

@@ -40,7 +40,7 @@ struct QuantizeConfig {
   std::optional<int> bias_bitwidth, act_bitwidth, weights_bitwidth;
   bool per_channel = false;                        // --use_per_channel_quantization
   bool symmetric_weights = false;                  // --use_symmetric_quantize_weights
-  std::string activation_method = "min-max";
+  std::string activation_method;                   // empty: see method_of_activations()
   std::string weight_method = "min-max";
   double percentile = 99.99;                       // --percentile_calibration_value
   std::optional<quant::Symmetry> activation_schema, weight_schema;  // --act_quantizer_schema, --param_quantizer_schema
@@ -68,6 +68,10 @@ struct QuantizeConfig {
   // `optimizations` without "selective", which chooses precision before any stage runs.
   [[nodiscard]] std::vector<std::string> stages() const;
   [[nodiscard]] bool selective() const;
+
+  // What was named; else min-max, as other quantizers do, and `best` as soon as samples and --optimizations are there: who
+  // asks for accuracy is not served by ranges that outliers set.
+  [[nodiscard]] std::string method_of_activations() const;
 
   // Every problem of the configuration itself in one Error(kUsage).
   void validate() const;

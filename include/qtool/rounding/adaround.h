@@ -27,6 +27,13 @@ enum class Method : uint8_t {
 [[nodiscard]] std::string method_name(Method method);
 [[nodiscard]] std::vector<std::string> method_names();
 
+// What the layers in front have done to the inputs that a layer is fitted on.
+enum class Prefix : uint8_t {
+  kQuantized,     // weights and activations as they will run: later layers undo errors of earlier ones
+  kWeights,       // weights only: clipped and rounded activations are not compensated, which clipping makes unstable
+  kFloat,         // nothing: each layer on its own
+};
+
 // The published method, with AIMET's defaults.
 struct ClassicOptions {
   int iterations = 0;             // 0: 10000, 15000 for weights of fewer than 8 bits
@@ -39,6 +46,7 @@ struct ClassicOptions {
 
 struct AdaroundOptions {
   Method method = Method::kDescent;
+  Prefix prefix = Prefix::kWeights;
   ClassicOptions classic;
   bool seqmse_base = false;                            // kClassic: base grid from SeqMSE instead of the given one
   uint64_t seed = 0;
