@@ -30,7 +30,8 @@ struct ChannelsLast {
 
 ChannelsLast plan_channels_last(const Shape& source, Layout layout, int64_t groups, bool sigmoid) {
   const int64_t channels = source[1], block = layout.block, blocks = (channels + block - 1) / block;
-  ChannelsLast plan{.images = source[0], .pixels = source.span_count(2, source.rank()), .row = channels / groups, .block = block, .sigmoid = sigmoid};
+  ChannelsLast plan{.images = source[0], .pixels = source.span_count(2, source.rank()), .row = channels / groups,
+                    .block = block, .sigmoid = sigmoid};
   plan.source_image = blocks * plan.pixels * block;
   plan.target_image = channels * plan.pixels;
   for (int64_t c = 0; c < channels;) {

@@ -36,6 +36,7 @@ bool is_training(const ir::Node& node) {
 
 InferredTypes infer(const InferContext& context) {
   (void)feature_layout(context.node(), context.shape(0), context.shape(1));
+  (void)is_training(context.node());  // refuses what is not supported when the model is loaded
   const TensorType mean = context.type(3), variance = context.type(4);
   if (context.node().opset >= 14) return {context.type(0), mean, variance};
   return {context.type(0), mean, variance, mean, variance};

@@ -19,8 +19,7 @@ std::vector<Tensor> evaluate(const EvalContext& context) {
   const Tensor* training = context.optional_input(2);
   const bool trains = training != nullptr && training->element_count() == 1 && training->to_int64().front() != 0;
   const bool drops = ratio == nullptr || ratio->element_count() != 1 || ratio->to_float().front() != 0.0f;
-  const bool trained_by_attribute = context.node().opset < 7 && context.node().attr_int("is_test", 0) == 0;
-  if ((trains && drops) || trained_by_attribute) throw Error(ErrorCode::kUnsupported, "the node is in training mode: only inference is supported");
+  if (trains && drops) throw Error(ErrorCode::kUnsupported, "the node is in training mode: only inference is supported");
   if (context.output_count() < 2) return {context.input(0)};
   Tensor mask(settled(types(context), 1));
   dispatch_dtype(mask.dtype(), [&]<class T>() { std::fill_n(mutable_elements<T>(mask), mask.element_count(), T(1.0f)); });
