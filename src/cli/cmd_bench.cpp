@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "command.h"
@@ -24,7 +26,27 @@ Json to_json(const pipeline::BenchSummary& s) {
                {"peak_memory_mb", rounded(s.peak_memory_mb)}, {"arena_mb", rounded(s.arena_mb)}, {"steps", s.steps},
                {"reference_nodes", s.reference_nodes}};
   for (const auto& [threads, gflops] : s.fma_gflops) json["fma_gflops"][std::to_string(threads)] = rounded(gflops);
+  for (const exec::StepTime& step : s.step_times) {
+    json["steps_ms"].push_back({{"op", step.op}, {"node", step.node}, {"ms", rounded(step.seconds * 1e3)}});
+  }
   return json;
+}
+
+void print_steps(const std::vector<exec::StepTime>& steps) {
+  constexpr size_t kShown = 30;
+  double total = 0.0;
+  std::map<std::string, double> by_op;
+  for (const exec::StepTime& step : steps) {
+    total += step.seconds;
+    by_op[step.op] += step.seconds;
+  }
+  const auto row = [&](double seconds, const std::string& what) {
+    std::printf("%s", format("  {:8.3f} ms {:5.1f} %  {}\n", seconds * 1e3, 100.0 * seconds / total, what).c_str());
+  };
+  std::printf("by operator, one thread\n");
+  for (const auto& [op, seconds] : by_op) row(seconds, op);
+  std::printf("slowest steps\n");
+  for (size_t i = 0; i < std::min(kShown, steps.size()); ++i) row(steps[i].seconds, format("{} '{}'", steps[i].op, steps[i].node));
 }
 
 void print_text(const pipeline::BenchSummary& s) {
@@ -64,6 +86,7 @@ Action add_bench(CLI::App& app, const CommonOptions& common) {
   pipeline::BenchConfig& c = options->config;
   app.add_option("model", c.model.path, "ONNX model")->required();
   app.add_option("--seconds", c.seconds, "time to measure for (default: 5)")->check(CLI::Range(0.01, 3600.0).description(""));
+  app.add_flag("--profile", c.profile, "also list the slowest steps, one image on one thread");
   app.add_option("--backend", options->backend, "fp32, or sim: on the grids of an encodings file");
   app.add_option("--encodings", c.encodings, "encodings JSON of the simulation");
   add_input_shape(app, c.model.input_shapes);
@@ -73,6 +96,7 @@ Action add_bench(CLI::App& app, const CommonOptions& common) {
     const pipeline::BenchSummary summary = pipeline::bench(options->config, reporter);
     if (common.json) std::printf("%s\n", to_json(summary).dump(2).c_str());
     else print_text(summary);
+    if (!common.json && !summary.step_times.empty()) print_steps(summary.step_times);
     return 0;
   };
 }

@@ -39,6 +39,7 @@ struct Produced {
 
 struct Step {
   std::string label;                 // node name, for errors
+  std::string op;                    // operator type, "reorder" for steps of the planner's own
   std::unique_ptr<Kernel> kernel;    // null for a reference step without static shapes
   std::vector<int> in, out;
   size_t scratch_bytes = 0;
@@ -68,6 +69,12 @@ struct PlanOutput {
 class Plan {
  public:
   Plan(const ir::Graph& graph, const ExecOptions& options);
+
+  // The buffer whose memory this one lies in.
+  [[nodiscard]] int root_of(int buffer) const {
+    const int root = buffers[static_cast<size_t>(buffer)].root;
+    return root == kNoBuffer ? buffer : root;
+  }
 
   ir::Graph graph;                   // constants already on their grids
   std::deque<ir::Node> fused_nodes;  // stable addresses for kernels and steps

@@ -1,4 +1,6 @@
+#include <chrono>
 #include <cstring>
+#include <limits>
 #include <map>
 
 #include "code_layout.h"
@@ -46,6 +48,24 @@ struct Session::State {
     step.kernel->run({in, out, scratch.get()});
   }
 
+  void run_any(const Step& step, const Tap& tap) {
+    if (step.dynamic_op != nullptr) return run_dynamic(step);
+    if (step.kernel) run_step(step);
+    for (const Produced& produced : step.produced) finish(produced, tap);
+  }
+
+  void feed(const std::vector<Tensor>& inputs, const Tap& tap) {
+    check_inputs(*plan, inputs);
+    bind_buffers(*plan, arena.get(), inputs, addresses);
+    for (size_t i = 0; i < plan->inputs.size(); ++i) {
+      const PlanInput& input = plan->inputs[i];
+      if (input.copied) {
+        std::memcpy(addresses[static_cast<size_t>(input.buffer)], inputs[i].raw(), inputs[i].size_bytes());
+      }
+      finish(input.produced, tap);
+    }
+  }
+
   void run_dynamic(const Step& step) {
     const ir::Node& node = *step.node;
     std::vector<Tensor> inputs(node.inputs.size());
@@ -81,24 +101,9 @@ Session::Session(Session&&) noexcept = default;
 std::vector<Tensor> Session::run(const std::vector<Tensor>& inputs, const Tap& tap) {
   State& state = *state_;
   const Plan& plan = *state.plan;
-  check_inputs(plan, inputs);
   const ThreadScope threads(plan.intra_threads);
-  bind_buffers(plan, state.arena.get(), inputs, state.addresses);
-  for (size_t i = 0; i < plan.inputs.size(); ++i) {
-    const PlanInput& input = plan.inputs[i];
-    if (input.copied) {
-      std::memcpy(state.addresses[static_cast<size_t>(input.buffer)], inputs[i].raw(), inputs[i].size_bytes());
-    }
-    state.finish(input.produced, tap);
-  }
-  for (const Step& step : plan.steps) {
-    if (step.dynamic_op != nullptr) {
-      state.run_dynamic(step);
-      continue;
-    }
-    if (step.kernel) state.run_step(step);
-    for (const Produced& produced : step.produced) state.finish(produced, tap);
-  }
+  state.feed(inputs, tap);
+  for (const Step& step : plan.steps) state.run_any(step, tap);
   std::vector<Tensor> results;
   for (const PlanOutput& output : plan.outputs) {
     if (output.buffer == kNoBuffer) {
@@ -108,6 +113,25 @@ std::vector<Tensor> Session::run(const std::vector<Tensor>& inputs, const Tap& t
     results.push_back(copy_output(output, state.addresses[static_cast<size_t>(output.buffer)]));
   }
   return results;
+}
+
+std::vector<StepTime> Session::profile(const std::vector<Tensor>& inputs, int runs) {
+  using Clock = std::chrono::steady_clock;
+  State& state = *state_;
+  const std::vector<Step>& steps = state.plan->steps;
+  const ThreadScope threads(state.plan->intra_threads);
+  std::vector<StepTime> times;
+  for (const Step& step : steps) times.push_back({step.label, step.op, std::numeric_limits<double>::infinity()});
+  for (int i = 0; i <= runs; ++i) {
+    state.feed(inputs, {});
+    for (size_t s = 0; s < steps.size(); ++s) {
+      const auto start = Clock::now();
+      state.run_any(steps[s], {});
+      const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+      if (i > 0) times[s].seconds = std::min(times[s].seconds, seconds);
+    }
+  }
+  return times;
 }
 
 Executor::Executor(const ir::Graph& graph, const ExecOptions& options)

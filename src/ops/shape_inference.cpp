@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "legacy_broadcast.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
 
@@ -94,15 +95,20 @@ std::vector<std::string> unsupported_nodes(const Graph& graph, const Registry& r
   std::vector<std::string> lines;
   for (const NodeId id : graph.node_ids()) {
     const Node& node = graph.node(id);
-    if (registry.find(node.domain, node.op_type) == nullptr) {
-      lines.push_back(node.domain.empty() ? node.text() : format("{}.{}", node.domain, node.text()));
-    }
+    const OpDef* def = registry.find(node.domain, node.op_type);
+    const std::string text = node.domain.empty() ? node.text() : format("{}.{}", node.domain, node.text());
+    if (def == nullptr) lines.push_back(text);
+    else if (node.opset < def->first_opset) lines.push_back(format("{} (of operator set {}, known since {})", text, node.opset, def->first_opset));
   }
   return lines;
 }
 
 void infer_shapes(Graph& graph, const Registry& registry, const ShapeInferenceOptions& options) {
-  for (const NodeId id : graph.topological_order()) settle_node(graph, id, registry, options);
+  for (const NodeId id : graph.topological_order()) {
+    const NodeId inserted = align_legacy_operand(graph, id);
+    if (inserted != ir::kNoNode) settle_node(graph, inserted, registry, options);
+    settle_node(graph, id, registry, options);
+  }
 }
 
 }  // namespace qtool::ops

@@ -93,6 +93,13 @@ double measure_latency(const exec::Executor& executor, const std::vector<Tensor>
   return median(timed.ms) / static_cast<double>(timed.images_per_round);
 }
 
+std::vector<exec::StepTime> slowest_steps(const exec::Executor& executor, const std::vector<Tensor>& inputs) {
+  constexpr int kRuns = 10;
+  std::vector<exec::StepTime> times = executor.new_session().profile(inputs, kRuns);
+  std::stable_sort(times.begin(), times.end(), [](const auto& a, const auto& b) { return a.seconds > b.seconds; });
+  return times;
+}
+
 }  // namespace
 
 BenchSummary bench(const BenchConfig& config, Reporter& reporter) {
@@ -124,6 +131,7 @@ BenchSummary bench(const BenchConfig& config, Reporter& reporter) {
   const std::vector<Tensor> inputs = random_inputs(executor->input_types());
   for (const int threads : {1, config.threads}) summary.fma_gflops[threads] = exec::fma_probe_gflops(threads);
   measure_throughput(*executor, inputs, config, summary);
+  if (config.profile) summary.step_times = slowest_steps(*executor, inputs);
   summary.peak_memory_mb = peak_memory_mb();
   if (config.threads > 1) {
     options.intra_threads = config.threads;

@@ -15,12 +15,18 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 
-std::shared_ptr<void> allocate_zeroed(size_t size_bytes) {
-  const size_t rounded = std::max<size_t>((size_bytes + kAlignment - 1) / kAlignment, 1) * kAlignment;
-  void* memory = std::aligned_alloc(kAlignment, rounded);
+size_t whole_lines(size_t size_bytes) { return std::max<size_t>((size_bytes + kAlignment - 1) / kAlignment, 1) * kAlignment; }
+
+std::shared_ptr<void> allocate(size_t size_bytes) {
+  void* memory = std::aligned_alloc(kAlignment, whole_lines(size_bytes));
   if (memory == nullptr) throw std::bad_alloc();
-  std::memset(memory, 0, rounded);
   return {memory, std::free};
+}
+
+std::shared_ptr<void> allocate_zeroed(size_t size_bytes) {
+  std::shared_ptr<void> memory = allocate(size_bytes);
+  std::memset(memory.get(), 0, whole_lines(size_bytes));
+  return memory;
 }
 
 template <class To, class From>
@@ -54,7 +60,9 @@ Tensor Tensor::borrow(DType dtype, Shape shape, void* data) {
 }
 
 Tensor Tensor::clone() const {
-  Tensor copy(dtype_, shape_);
+  Tensor copy = *this;
+  copy.owner_ = allocate(size_bytes());
+  copy.data_ = copy.owner_.get();
   if (size_bytes() > 0) std::memcpy(copy.data_, data_, size_bytes());
   return copy;
 }

@@ -29,6 +29,18 @@ TEST_F(Bench, ReportsSpeedMemoryAndTheStateOfTheMachine) {
   EXPECT_GT(json.at("fma_gflops").at("2").get<double>(), 0.1);
 }
 
+TEST_F(Bench, ListsItsStepsSlowestFirst) {
+  const Outcome outcome = bench({"--threads", "1", "--profile", "--json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Json json = Json::parse(outcome.out);
+  const Json& steps = json.at("steps_ms");
+  ASSERT_EQ(steps.size(), json.at("steps").get<size_t>());
+  EXPECT_EQ(steps.front().at("op"), "Conv");
+  for (size_t i = 1; i < steps.size(); ++i) EXPECT_LE(steps[i].at("ms"), steps[i - 1].at("ms"));
+  const Outcome text = bench({"--threads", "1", "--profile"});
+  for (const char* word : {"by operator", "slowest steps", "Conv '"}) EXPECT_THAT(text.out, HasSubstr(word));
+}
+
 TEST_F(Bench, PinsTheInstructionSet) {
   const Outcome outcome = bench({"--threads", "1", "--isa", "generic", "--json"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;

@@ -48,6 +48,12 @@ struct PlanSummary {
   size_t inexact_products = 0;                // simulated products not on integer levels: sums may be rounded
 };
 
+struct StepTime {
+  std::string node;
+  std::string op;       // operator type after fusing, or what the plan itself added: reorder, encode, requantize
+  double seconds = 0.0;
+};
+
 class Plan;  // internal
 
 class Session {
@@ -56,6 +62,8 @@ class Session {
   Session(Session&&) noexcept;
   // Inputs in graph input order; dtype and shape are checked. Returns the graph outputs as tensors of their own.
   [[nodiscard]] std::vector<Tensor> run(const std::vector<Tensor>& inputs, const Tap& tap = {});
+  // Shortest time of each step over `runs` runs after a warm-up, in the order of the plan. Views take no step's time.
+  [[nodiscard]] std::vector<StepTime> profile(const std::vector<Tensor>& inputs, int runs);
 
  private:
   friend class Executor;

@@ -25,7 +25,7 @@ struct ImportOptions {
   // Value of a dynamic first dimension that input_shapes does not settle.
   int64_t batch = 1;
   // Models of older operator sets are refused: several operators meant something else there.
-  int64_t oldest_opset = 7;
+  int64_t oldest_opset = 6;
   // If nodes whose condition is a constant of the file become the branch that is taken.
   bool inline_constant_ifs = true;
 };

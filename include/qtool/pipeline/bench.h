@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "qtool/exec/executor.h"
 #include "qtool/pipeline/load_model.h"
 #include "qtool/support/reporter.h"
 
@@ -20,6 +21,7 @@ struct BenchConfig {
   ModelOptions model;
   std::filesystem::path encodings;   // empty: float
   int threads = 1;
+  bool profile = false;              // also time every step on one thread
   double seconds = 5.0;              // of measuring, > 0; about half for throughput, a quarter for latency
 };
 
@@ -39,6 +41,8 @@ struct BenchSummary {
   double arena_mb = 0.0;             // activations of one worker
   size_t steps = 0;
   std::vector<std::string> reference_nodes;  // without a fast kernel
+  // With BenchConfig::profile: slowest step first, one image on one thread.
+  std::vector<exec::StepTime> step_times;
   // Thread count -> GFLOP/s of a bare multiply-add loop on so many threads at once: a busy machine shows here.
   std::map<int, double> fma_gflops;
 };

@@ -5,6 +5,7 @@
 #include "nearest_taps.h"
 #include "qtool/exec/registry.h"
 #include "qtool/tensor/simd.h"
+#include "threads.h"
 
 namespace qtool::exec {
 
@@ -51,7 +52,6 @@ class RowPair {
     held_[slot] = row;
     return rows_[slot];
   }
-  void forget() { held_[0] = held_[1] = -1; }
 
  private:
   const Planes& p_;
@@ -60,20 +60,19 @@ class RowPair {
   int64_t held_[2] = {-1, -1};
 };
 
-// Each source row is stretched once, then pairs of rows are mixed. scratch: two target rows.
+// Each source row is stretched once, then pairs of rows are mixed. scratch: two target rows a thread.
 void bilinear(const Planes& p, const Taps& rows, const Taps& columns, const float* x, float* y, float* scratch) {
-  RowPair pair(p, columns, scratch);
   const int64_t row_floats = p.out_w * p.lanes;
-  for (int64_t plane = 0; plane < p.count; ++plane) {
+  intra_for(p.count, [&](int64_t plane, int thread) {
+    RowPair pair(p, columns, scratch + thread * 2 * row_floats);
     const float* source = x + plane * p.in_h * p.in_w * p.lanes;
-    pair.forget();
     for (int64_t h = 0; h < p.out_h; ++h) {
       const int64_t top = rows.first[static_cast<size_t>(h)], bottom = rows.second[static_cast<size_t>(h)];
       const float* upper = pair.get(source, top, bottom);
       const float* lower = pair.get(source, bottom, top);
       simd::kernels().lerp(upper, lower, y + (plane * p.out_h + h) * row_floats, row_floats, rows.weight[static_cast<size_t>(h)]);
     }
-  }
+  });
 }
 
 std::optional<KernelChoice> resize(const KernelRequest& request) {
@@ -82,7 +81,9 @@ std::optional<KernelChoice> resize(const KernelRequest& request) {
   const ops::ResizeParams& params = *resolved;
   const Shape& source = request.input_shape(0);
   const Shape& target = request.output_shape();
-  const Layout layout = request.input_layouts[0];
+  // A result that leaves the graph is row-major in the end: turning the small source is cheaper.
+  const bool turns_source = request.graph.is_output(request.node.outputs[0]) && target.element_count() > source.element_count();
+  const Layout layout = turns_source ? Layout{} : request.input_layouts[0];
   const Planes planes{physical_count(source, layout) / (source[2] * source[3] * layout.block), source[2], source[3],
                       target[2], target[3], layout.block};
   KernelChoice choice;
@@ -96,7 +97,7 @@ std::optional<KernelChoice> resize(const KernelRequest& request) {
       copy_nearest(planes, taps, static_cast<const float*>(args.in[0]), static_cast<float*>(args.out[0]));
     });
   } else {
-    choice.scratch_bytes = static_cast<size_t>(2 * planes.out_w * planes.lanes) * sizeof(float);
+    choice.scratch_bytes = static_cast<size_t>(2 * intra_threads() * planes.out_w * planes.lanes) * sizeof(float);
     choice.kernel = make_kernel([planes, rows = linear_taps(params, source, 2, target[2]),
                                  columns = linear_taps(params, source, 3, target[3])](const KernelArgs& args) {
       bilinear(planes, rows, columns, static_cast<const float*>(args.in[0]), static_cast<float*>(args.out[0]),

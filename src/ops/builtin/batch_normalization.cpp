@@ -29,10 +29,14 @@ FeatureLayout feature_layout(const ir::Node& node, const Shape& input, const Sha
   return layout;
 }
 
-bool is_training(const ir::Node& node) { return node.opset >= 14 && node.attr_int("training_mode", 0) != 0; }
+bool is_training(const ir::Node& node) {
+  if (node.opset < 7 && node.attr_int("is_test", 0) == 0) throw Error(ErrorCode::kUnsupported, "is_test is not set: only inference is supported");
+  return node.opset >= 14 && node.attr_int("training_mode", 0) != 0;
+}
 
 InferredTypes infer(const InferContext& context) {
   (void)feature_layout(context.node(), context.shape(0), context.shape(1));
+  (void)is_training(context.node());  // refuses what is not supported when the model is loaded
   const TensorType mean = context.type(3), variance = context.type(4);
   if (context.node().opset >= 14) return {context.type(0), mean, variance};
   return {context.type(0), mean, variance, mean, variance};
@@ -94,7 +98,7 @@ std::vector<Tensor> evaluate(const EvalContext& context) {
 
 void register_batch_normalization(Registry& registry) {
   registry.add({.type = "BatchNormalization",
-                .first_opset = 7,
+                .first_opset = 6,
                 .infer = infer,
                 .evaluate = evaluate,
                 // One factor a channel along axis 0 of `scale`: a depthwise 1x1 convolution.

@@ -16,7 +16,7 @@ InferredTypes types(const Context& context) {
 template <class Fn>
 OpDef logic(const char* type, Fn fn) {
   return {.type = type,
-          .first_opset = 7,
+          .first_opset = 1,
           .infer = types<InferContext>,
           .evaluate = [fn](const EvalContext& context) -> std::vector<Tensor> {
             Tensor result(settled(types(context)));

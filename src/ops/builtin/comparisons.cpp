@@ -32,10 +32,10 @@ OpDef comparison(const char* type, int64_t first_opset, Fn fn) {
 }  // namespace
 
 void register_comparisons(Registry& registry) {
-  registry.add(comparison("Equal", 7, std::equal_to<>{}));
-  registry.add(comparison("Greater", 7, std::greater<>{}));
+  registry.add(comparison("Equal", 1, std::equal_to<>{}));
+  registry.add(comparison("Greater", 1, std::greater<>{}));
   registry.add(comparison("GreaterOrEqual", 12, std::greater_equal<>{}));
-  registry.add(comparison("Less", 7, std::less<>{}));
+  registry.add(comparison("Less", 1, std::less<>{}));
   registry.add(comparison("LessOrEqual", 12, std::less_equal<>{}));
 }
 

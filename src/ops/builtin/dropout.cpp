@@ -19,7 +19,7 @@ std::vector<Tensor> evaluate(const EvalContext& context) {
   const Tensor* training = context.optional_input(2);
   const bool trains = training != nullptr && training->element_count() == 1 && training->to_int64().front() != 0;
   const bool drops = ratio == nullptr || ratio->element_count() != 1 || ratio->to_float().front() != 0.0f;
-  if (trains && drops) throw Error(ErrorCode::kUnsupported, "training_mode is set: only inference is supported");
+  if (trains && drops) throw Error(ErrorCode::kUnsupported, "the node is in training mode: only inference is supported");
   if (context.output_count() < 2) return {context.input(0)};
   Tensor mask(settled(types(context), 1));
   dispatch_dtype(mask.dtype(), [&]<class T>() { std::fill_n(mutable_elements<T>(mask), mask.element_count(), T(1.0f)); });
@@ -30,7 +30,7 @@ std::vector<Tensor> evaluate(const EvalContext& context) {
 
 void register_dropout(Registry& registry) {
   registry.add({.type = "Dropout",
-                .first_opset = 7,
+                .first_opset = 6,
                 .notes = "inference only",
                 .infer = types<InferContext>,
                 .evaluate = evaluate,

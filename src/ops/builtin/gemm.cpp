@@ -76,7 +76,7 @@ std::vector<Tensor> evaluate(const EvalContext& context) {
 
 void register_gemm(Registry& registry) {
   registry.add({.type = "Gemm",
-                .first_opset = 7,
+                .first_opset = 6,
                 .infer = infer,
                 .evaluate = evaluate,
                 .traits = {.weight_input = 1, .bias_input = 2, .weight_channel_axis = [](const ir::Node& node) {

@@ -58,7 +58,7 @@ std::vector<Tensor> evaluate(const EvalContext& context) {
 }  // namespace
 
 void register_pow(Registry& registry) {
-  registry.add({.type = "Pow", .first_opset = 7, .infer = types<InferContext>, .evaluate = evaluate});
+  registry.add({.type = "Pow", .first_opset = 1, .infer = types<InferContext>, .evaluate = evaluate});
 }
 
 }  // namespace qtool::ops

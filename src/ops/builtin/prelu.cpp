@@ -31,7 +31,7 @@ std::vector<Tensor> evaluate(const EvalContext& context) {
 
 void register_prelu(Registry& registry) {
   registry.add({.type = "PRelu",
-                .first_opset = 7,
+                .first_opset = 1,
                 .infer = types<InferContext>,
                 .evaluate = evaluate,
                 .traits = {.is_activation = true}});
