@@ -7,6 +7,7 @@
 #include "qtool/optimize/cost_model.h"
 #include "qtool/optimize/noise_probe.h"
 #include "qtool/optimize/simulation_noise.h"
+#include "qtool/support/error.h"
 #include "qtool/support/format.h"
 #include "tensor_traits.h"
 
@@ -52,16 +53,17 @@ int64_t affordable_samples(const model::ModelState& state, const std::vector<Qua
 
 class Search {
  public:
-  Search(const Requantize& requantize, const RangeOf& range, const data::SampleSource& held_out, const PrecisionOptions& options,
+  Search(const std::vector<RangeMethod>& methods, const RangeOf& range, const data::SampleSource& held_out, const PrecisionOptions& options,
          Reporter& reporter)
-      : requantize_(requantize), range_(range), held_out_(held_out), options_(options), reporter_(reporter) {}
+      : methods_(methods), method_(&methods.front()), range_(range), held_out_(held_out), options_(options), reporter_(reporter) {}
 
   PrecisionResult run() {
-    best_ = requantize_({});
+    best_ = method_->requantize({});
     simulation_.emplace(best_.graph, held_out_, options_.samples, options_.threads);
     result_.samples = simulation_->samples();
     best_db_ = record("as planned", best_, true);
     widen_head();
+    for (size_t i = 1; i < methods_.size(); ++i) try_method(methods_[i]);
     if (best_db_ < options_.target_db) widen_activations();
     return std::move(result_);
   }
@@ -129,13 +131,16 @@ class Search {
     std::vector<PrecisionChoice> choices;
     size_t chosen = 0;
     for (size_t i = 0; i < worst_first.size(); ++i) {
-      if (ceiling - options_.least_gain_db * static_cast<double>(i + 1) <= most) break;  // not even all of them would pay
+      if (ceiling - options_.least_gain_db * static_cast<double>(choices.size() + 1) <= most) break;  // not even all of them would pay
       const double alone = result_.sensitivity[i].alone_db;
       choices.push_back({worst_first[i].leader, options_.wide_bits, format("its quantizer alone leaves the outputs at {:.1f} dB", alone), alone});
+      if (relative_cost(method_->requantize(bits_with(choices))) > options_.most_cost) {
+        choices.pop_back();  // a cheaper one further down may still fit
+        continue;
+      }
       add_relative(remaining, worst_first[i].noise, -1.0);
       const double worth = predicted_db(remaining) - options_.least_gain_db * static_cast<double>(choices.size());
       if (worth <= most) continue;
-      if (relative_cost(requantize_(bits_with(choices))) > options_.most_cost) break;
       most = worth;
       chosen = choices.size();
     }
@@ -152,11 +157,21 @@ class Search {
 
   void try_choices(const std::string& name, const std::vector<PrecisionChoice>& choices) {
     if (choices.empty()) return;
-    model::ModelState candidate = requantize_(bits_with(choices));
+    model::ModelState candidate = method_->requantize(bits_with(choices));
     const double db = record(name, candidate, false);
     if (!(db > best_db_)) return;
     result_.steps.back().kept = true;
     result_.choices.insert(result_.choices.end(), choices.begin(), choices.end());
+    best_ = std::move(candidate);
+    best_db_ = db;
+  }
+
+  void try_method(const RangeMethod& method) {
+    model::ModelState candidate = method.requantize(bits_with({}));
+    const double db = record(format("ranges by {}", method.name), candidate, false);
+    if (!(db > best_db_)) return;
+    result_.steps.back().kept = true;
+    method_ = &method;
     best_ = std::move(candidate);
     best_db_ = db;
   }
@@ -171,7 +186,8 @@ class Search {
     return result_.steps.back().score_db;
   }
 
-  const Requantize& requantize_;
+  const std::vector<RangeMethod>& methods_;
+  const RangeMethod* method_;
   const RangeOf& range_;
   const data::SampleSource& held_out_;
   PrecisionOptions options_;
@@ -184,9 +200,10 @@ class Search {
 
 }  // namespace
 
-PrecisionResult choose_precision(const Requantize& requantize, const RangeOf& range, const data::SampleSource& held_out,
+PrecisionResult choose_precision(const std::vector<RangeMethod>& methods, const RangeOf& range, const data::SampleSource& held_out,
                                  const PrecisionOptions& options, Reporter& reporter) {
-  return Search(requantize, range, held_out, options, reporter).run();
+  QTOOL_CHECK(!methods.empty());
+  return Search(methods, range, held_out, options, reporter).run();
 }
 
 }  // namespace qtool::optimize

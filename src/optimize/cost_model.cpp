@@ -79,7 +79,8 @@ Cost model_cost(const model::ModelState& state, const CostRates& rates) {
     const quant::Encoding* encoding = model::find_encoding(state.encodings, id);
     while (encoding == nullptr) {
       const ir::NodeId user = state.graph.single_user(id);
-      if (user == ir::kNoNode || state.plan.left_float.contains(id)) return kFloatBits;
+      const bool is_float = state.plan.left_float.contains(id) && !state.plan.fused_inside.contains(id);
+      if (user == ir::kNoNode || is_float) return kFloatBits;
       id = state.graph.node(user).outputs[0];
       encoding = model::find_encoding(state.encodings, id);
     }

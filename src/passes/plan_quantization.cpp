@@ -157,6 +157,7 @@ class Planner {
     for (size_t i = 0; by_profile && i < nodes.size(); ++i) fused_nodes_.insert(nodes[i]->id);
     for (size_t i = 0; i + 1 < nodes.size() && by_profile; ++i) {
       const ValueId inner = nodes[i]->outputs[0];
+      plan_.fused_inside.insert(inner);
       plan_.left_float[inner] = format("inside the fused group {}", name);
       if (const auto asked = hand_.activations.find(inner); asked != hand_.activations.end()) strengthen(result, asked->second, inner);
     }

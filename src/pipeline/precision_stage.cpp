@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "method_comparison.h"
 #include "qtool/calib/calibrator.h"
 #include "qtool/calib/registry.h"
 #include "qtool/data/subset_source.h"
@@ -13,7 +14,7 @@ namespace qtool::pipeline {
 
 namespace {
 
-constexpr int64_t kMostHeldOut = 8;
+constexpr int64_t kMostHeldOut = 16;
 constexpr int64_t kMostSamples = 64;  // for the ranges of the search; the final ones see all
 
 void widen(const optimize::ActivationBits& bits, model::ModelState& state) {
@@ -34,10 +35,15 @@ void widen(const optimize::ActivationBits& bits, model::ModelState& state) {
   }
 }
 
-// Methods that choose by measuring would measure again for every trial; a percentile stands in for them.
-const calib::Method& trial_method(const std::string& name) {
-  const bool chooses = name == "auto" || name == "best";
-  return calib::builtin_registry().at(chooses ? "percentile" : name);
+// Where the method of activations is itself to be measured, those that it chooses among; outliers rarely pay, so the search
+// starts from a percentile.
+std::vector<MethodVariant> trial_methods(const QuantizeConfig& config) {
+  const std::string name = config.method_of_activations();
+  if (name != "auto" && name != "best") return {{name, &calib::builtin_registry().at(name), {.percentile = config.percentile}}};
+  std::vector<MethodVariant> methods = usual_methods();
+  const auto start = std::ranges::find_if(methods, [](const MethodVariant& m) { return m.method->name == "percentile"; });
+  std::rotate(methods.begin(), start, methods.end());
+  return methods;
 }
 
 }  // namespace
@@ -52,23 +58,25 @@ optimize::PrecisionResult select_precision(const QuantizeConfig& config, const m
   plan(planned);
   const calib::CalibrationResult seen = calib::calibrate(planned.graph, passes::observed_values(planned), *kept,
                                                          {.threads = config.threads, .histograms = true}, reporter);
-  const calib::Method& method = trial_method(config.method_of_activations());
   const calib::Method& weight_method = calib::builtin_registry().at(config.weight_method);
-  const auto requantize = [&](const optimize::ActivationBits& bits) {
-    model::ModelState state = floats;
-    plan(state);
-    widen(bits, state);
-    (void)passes::compute_encodings(state, seen.statistics, method, weight_method, {.percentile = config.percentile},
-                                    optimize::decision_ranges(state, seen.statistics));
-    return state;
-  };
+  std::vector<optimize::RangeMethod> methods;
+  for (const MethodVariant& variant : trial_methods(config)) {
+    methods.push_back({variant.label, [&, variant](const optimize::ActivationBits& bits) {
+                         model::ModelState state = floats;
+                         plan(state);
+                         widen(bits, state);
+                         (void)passes::compute_encodings(state, seen.statistics, *variant.method, weight_method, variant.options,
+                                                         optimize::decision_ranges(state, seen.statistics));
+                         return state;
+                       }});
+  }
   const auto range_of = [&](ir::ValueId id) -> std::optional<quant::Range> {
     const model::TensorPlan* tensor = planned.plan.find(id);
     if (tensor == nullptr) return std::nullopt;
     const auto at = seen.statistics.find(tensor->leader);
     return at == seen.statistics.end() || at->second.empty() ? std::nullopt : std::optional(at->second.range);
   };
-  return optimize::choose_precision(requantize, range_of, *held_out, {.threads = config.threads}, reporter);
+  return optimize::choose_precision(methods, range_of, *held_out, {.threads = config.threads}, reporter);
 }
 
 void widen_activations(const optimize::PrecisionResult& precision, model::ModelState& state) {

@@ -30,6 +30,7 @@ struct TensorPlan {
 struct QuantPlan {
   std::map<ir::ValueId, TensorPlan> tensors;
   std::map<ir::ValueId, std::string> left_float;  // why a float tensor has no entry
+  std::set<ir::ValueId> fused_inside;             // of these, results that never leave a fused operator
   // What the user asked to be computed in float. Such a node dequantizes its inputs and, where a quantized node reads
   // its result, quantizes that; `requested_float` are the tensors without a grid because of it.
   std::set<ir::NodeId> float_nodes;

@@ -1,9 +1,11 @@
 // `--optimizations selective`: which activations get more bits, by structure and by measuring. No names.
 //
 //  1. The decoding tail of a detector (head_analysis.h).
-//  2. Every other quantizer alone in the float model: what it does to the outputs (noise_probe.h). Noise powers add well
+//  2. Where several ways to make ranges are offered, the best of them: only now do scores tell, and what is worth 16 bits
+//     depends on it.
+//  3. Every other quantizer alone in the float model: what it does to the outputs (noise_probe.h). Noise powers add well
 //     enough, so the worst ones are widened in that order for as long as each is worth it and the cost allows.
-// Both steps are kept only if the whole simulation on samples kept aside is better with them.
+// Each step is kept only if the whole simulation on samples kept aside is better with them.
 #pragma once
 
 #include <functional>
@@ -23,9 +25,9 @@ using ActivationBits = std::map<ir::ValueId, int>;
 struct PrecisionOptions {
   int threads = 1;
   int wide_bits = 16;
-  int64_t samples = 8;          // of those kept aside
-  double work = 4e12;           // multiplications to spend on step 2, about; decides the number of samples there
-  double least_gain_db = 0.3;   // of the whole, that one more wide tensor must bring
+  int64_t samples = 16;         // of those kept aside
+  double work = 4e12;           // multiplications to spend on step 3, about; decides the number of samples there
+  double least_gain_db = 0.1;   // of the whole, that one more wide tensor must bring
   double most_cost = 1.05;      // relative to all 8-bit (cost_model.h)
   double target_db = 40.0;      // good enough: nothing is widened past it
 };
@@ -39,7 +41,7 @@ struct PrecisionChoice {
 
 // One line of the search, for the report.
 struct PrecisionStep {
-  std::string name;                  // "as planned", "head", "activations"
+  std::string name;                  // "as planned", "head", "ranges by ...", "activations"
   double score_db = 0.0;             // of the whole simulation
   std::vector<std::pair<std::string, double>> blocks;  // SQNR by output block
   double cost = 1.0;
@@ -62,10 +64,15 @@ struct PrecisionResult {
 
 // A planned and encoded model with these activation widths.
 using Requantize = std::function<model::ModelState(const ActivationBits&)>;
+// A way to make ranges.
+struct RangeMethod {
+  std::string name;
+  Requantize requantize;
+};
 using RangeOf = std::function<std::optional<quant::Range>(ir::ValueId)>;
 
-// `held_out` must outlive the call only. Throws Error(kUnsupported) when shapes depend on data.
-[[nodiscard]] PrecisionResult choose_precision(const Requantize& requantize, const RangeOf& range, const data::SampleSource& held_out,
+// `methods`: at least one, the first is where the search starts. `held_out` must outlive the call only. Throws Error(kUnsupported) when shapes depend on data.
+[[nodiscard]] PrecisionResult choose_precision(const std::vector<RangeMethod>& methods, const RangeOf& range, const data::SampleSource& held_out,
                                                const PrecisionOptions& options, Reporter& reporter);
 
 }  // namespace qtool::optimize
