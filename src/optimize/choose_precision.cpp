@@ -119,6 +119,13 @@ class Search {
     return cost_db(noise.cost(simulation_->measure().blocks()));
   }
 
+  // For the cost alone: grids of the new width are made when the choice is tried.
+  static void set_bits(model::ModelState& state, const Quantizer8& quantizer, int bits) {
+    for (const ValueId member : quantizer.members) {
+      if (const auto entry = state.encodings.find(member); entry != state.encodings.end()) entry->second.encoding.bits = bits;
+    }
+  }
+
   // Worst first. The number of wide ones maximises the predicted score less a price for each: several quantizers that
   // spoil the same output only pay off together.
   std::vector<PrecisionChoice> pick(const std::vector<Quantizer8>& worst_first) {
@@ -128,16 +135,18 @@ class Search {
     for (const Quantizer8& quantizer : worst_first) add_relative(remaining, quantizer.noise, 1.0);
     double most = predicted_db(remaining);
     const double ceiling = std::min(predicted_db(floor), options_.target_db);
+    model::ModelState priced = best_;
     std::vector<PrecisionChoice> choices;
     size_t chosen = 0;
     for (size_t i = 0; i < worst_first.size(); ++i) {
       if (ceiling - options_.least_gain_db * static_cast<double>(choices.size() + 1) <= most) break;  // not even all of them would pay
       const double alone = result_.sensitivity[i].alone_db;
-      choices.push_back({worst_first[i].leader, options_.wide_bits, format("its quantizer alone leaves the outputs at {:.1f} dB", alone), alone});
-      if (relative_cost(method_->requantize(bits_with(choices))) > options_.most_cost) {
-        choices.pop_back();  // a cheaper one further down may still fit
+      set_bits(priced, worst_first[i], options_.wide_bits);
+      if (relative_cost(priced) > options_.most_cost) {
+        set_bits(priced, worst_first[i], kNarrowBits);  // a cheaper one further down may still fit
         continue;
       }
+      choices.push_back({worst_first[i].leader, options_.wide_bits, format("its quantizer alone leaves the outputs at {:.1f} dB", alone), alone});
       add_relative(remaining, worst_first[i].noise, -1.0);
       const double worth = predicted_db(remaining) - options_.least_gain_db * static_cast<double>(choices.size());
       if (worth <= most) continue;
