@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
+#include <utility>
 
 #include "qtool/optimize/cost_model.h"
 #include "qtool/optimize/noise_probe.h"
@@ -63,8 +65,15 @@ class Search {
     result_.samples = simulation_->samples();
     best_db_ = record("as planned", best_, true);
     widen_head();
-    for (size_t i = 1; i < methods_.size(); ++i) try_method(methods_[i]);
-    if (best_db_ < options_.target_db) widen_activations();
+    try_methods();
+    if (best_db_ < options_.target_db) {
+      const size_t of_head = result_.choices.size();
+      const RangeMethod* before = method_;
+      widen_activations();
+      // Ranges judged among ruins say little: with the worst tensors wide another method may be better, and other tensors its worst.
+      if (result_.choices.size() > of_head) try_methods();
+      if (method_ != before) widen_again(of_head);
+    }
     return std::move(result_);
   }
 
@@ -85,6 +94,22 @@ class Search {
     if (quantizers.empty()) return;
     measure_alone(quantizers);
     try_choices("activations", pick(quantizers));
+  }
+
+  void widen_again(size_t of_head) {
+    const std::vector<PrecisionChoice> choices = result_.choices;
+    const std::vector<SensitivityRow> sensitivity = std::exchange(result_.sensitivity, {});
+    model::ModelState best = std::move(best_);
+    const double best_db = std::exchange(best_db_, -std::numeric_limits<double>::infinity());
+    result_.choices.resize(of_head);
+    best_ = method_->requantize(bits_with({}));
+    widen_activations();
+    if (best_db_ > best_db) return;
+    if (best_db_ > -std::numeric_limits<double>::infinity()) result_.steps.back().kept = false;
+    result_.choices = choices;
+    result_.sensitivity = sensitivity;
+    best_ = std::move(best);
+    best_db_ = best_db;
   }
 
   void measure_alone(std::vector<Quantizer8>& quantizers) {
@@ -173,6 +198,13 @@ class Search {
     result_.choices.insert(result_.choices.end(), choices.begin(), choices.end());
     best_ = std::move(candidate);
     best_db_ = db;
+  }
+
+  void try_methods() {
+    const RangeMethod* tried = method_;
+    for (const RangeMethod& method : methods_) {
+      if (&method != tried) try_method(method);
+    }
   }
 
   void try_method(const RangeMethod& method) {
