@@ -1,5 +1,8 @@
 #include "quantization_flags.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "qtool/pipeline/recipe.h"
 #include "rounding_flags.h"
 
@@ -39,12 +42,15 @@ void settle_quantization(const CLI::App& app, const QuantizationFlags& flags, pi
   if (app.count("--act_bitwidth") > 0) c.act_bitwidth = flags.act;
   if (app.count("--weights_bitwidth") > 0) c.weights_bitwidth = flags.weights;
   settle_rounding(flags, c);
-  c.precision = flags.by_hand.rules(app);
   if (!flags.recipe.empty()) {
     pipeline::Recipe recipe = pipeline::load_recipe(flags.recipe);
-    std::erase_if(recipe.options, [&](const auto& option) { return app.count("--" + option.first) > 0; });
+    std::erase_if(recipe.options, [&](const auto& option) {
+      const CLI::Option* given = app.get_option_no_throw("--" + option.first);
+      return given != nullptr && given->count() > 0;
+    });
     pipeline::apply_recipe(recipe, c);
   }
+  std::ranges::copy(flags.by_hand.rules(app), std::back_inserter(c.precision));  // behind the recipe's, and so stronger
   flags.calibration.apply(app, c);
 }
 

@@ -72,6 +72,7 @@ class Optimizer {
 
   Statistics gather() {
     if (samples_ == nullptr) return statistics_without_samples(state_, options_.inputs);
+    if (quantizer_.collect) return quantizer_.collect(state_.graph, *rest_);
     return collect_statistics(state_.graph, *rest_, options_.threads, reporter_);
   }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "qtool/pipeline/recipe.h"
-#include "qtool/report/render_html.h"
 #include "qtool/support/format.h"
 #include "report_document.h"
 
@@ -102,8 +101,7 @@ std::string analyze_page(const AnalyzeConfig& config, const AnalyzeResult& resul
   document["tensors"] = tensors_part(quantized.model.state, quantized.optimized.calibration.statistics);
   document["run"] = {{"model", {{"file", result.model}, {"sha256", quantized.model.sha256}}},
                      {"recipe", Json::parse(recipe_json(recipe_of(config.quantize, "analyzed")))}};
-  if (!report::has_charts()) reporter.warning("the page has no charts: this build was made without Chart.js (package libjs-chart.js)");
-  return report::render_html(document);
+  return render_page(document, reporter);
 }
 
 }  // namespace qtool::pipeline

@@ -5,6 +5,7 @@
 #include "qtool/data/subset_source.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
+#include "shared_work.h"
 
 namespace qtool::pipeline {
 
@@ -18,8 +19,8 @@ void sort_by_cost(std::vector<MethodScore>& scores) {
 
 class Stage {
  public:
-  Stage(const QuantizeConfig& config, const model::ModelState& state, const data::SampleSource& source, Reporter& reporter)
-      : config_(config), state_(state), source_(source), reporter_(reporter), observed_(passes::observed_values(state)),
+  Stage(const QuantizeConfig& config, const model::ModelState& state, const data::SampleSource& source, SharedWork* shared, Reporter& reporter)
+      : config_(config), state_(state), source_(source), shared_(shared), reporter_(reporter), observed_(passes::observed_values(state)),
         automatic_(config.method_of_activations() == "auto"), best_(config.method_of_activations() == "best") {
     method_ = &calib::builtin_registry().at(config.method_of_activations());
   }
@@ -44,7 +45,9 @@ class Stage {
  private:
   calib::CalibrationResult calibrate(const data::SampleSource& source) {
     const bool histograms = method_->needs_histogram || config_.compare_calibration || config_.histograms || !config_.html.empty();
-    return calib::calibrate(state_.graph, observed_, source, {.threads = config_.threads, .histograms = histograms}, reporter_);
+    const calib::CalibrationOptions options{.threads = config_.threads, .histograms = histograms};
+    if (shared_ != nullptr) return shared_->calibrate(state_.graph, observed_, source, options, reporter_);
+    return calib::calibrate(state_.graph, observed_, source, options, reporter_);
   }
 
   void compare() {
@@ -125,6 +128,7 @@ class Stage {
   const QuantizeConfig& config_;
   const model::ModelState& state_;
   const data::SampleSource& source_;
+  SharedWork* shared_;
   Reporter& reporter_;
   const calib::Method* method_ = nullptr;
   std::vector<ir::ValueId> observed_;
@@ -136,8 +140,8 @@ class Stage {
 
 }  // namespace
 
-CalibrationStage run_calibration(const QuantizeConfig& config, const model::ModelState& state, const data::SampleSource& source, Reporter& reporter) {
-  return Stage(config, state, source, reporter).run();
+CalibrationStage run_calibration(const QuantizeConfig& config, const model::ModelState& state, const data::SampleSource& source, SharedWork* shared, Reporter& reporter) {
+  return Stage(config, state, source, shared, reporter).run();
 }
 
 }  // namespace qtool::pipeline

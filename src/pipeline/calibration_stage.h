@@ -12,6 +12,8 @@
 
 namespace qtool::pipeline {
 
+class SharedWork;
+
 // One tensor under one method.
 struct MethodRange {
   std::string label;
@@ -34,8 +36,8 @@ struct CalibrationStage {
 
 // `state` must be planned. One pass over the data. With the methods "auto" and "best" up to 32 samples are kept aside to
 // measure noise at the outputs; with --compare-calibration alone these samples judge the methods and count for the final
-// ranges all the same.
+// ranges all the same. `shared` (may be nullptr) keeps statistics for other recipes.
 [[nodiscard]] CalibrationStage run_calibration(const QuantizeConfig& config, const model::ModelState& state, const data::SampleSource& source,
-                                               Reporter& reporter);
+                                               SharedWork* shared, Reporter& reporter);
 
 }  // namespace qtool::pipeline

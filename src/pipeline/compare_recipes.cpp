@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <chrono>
 
+#include "comparison_page.h"
 #include "output_reference.h"
+#include "qtool/calib/registry.h"
 #include "qtool/eval/classification.h"
 #include "qtool/exporters/registry.h"
 #include "qtool/support/error.h"
+#include "qtool/support/files.h"
 #include "qtool/support/format.h"
 #include "quantized_model.h"
 
@@ -163,6 +166,13 @@ std::optional<std::string> gate_failure(const CompareConfig& config, const Compa
   return format("{}{}; allowed are {:.2f}", config.gate.empty() ? "the best recipe, " : "", join(failures, ", "), *config.max_drop);
 }
 
+void check_recipes(const CompareConfig& config) {
+  if (config.recipes.empty()) throw Error(ErrorCode::kUsage, "--recipes: name at least one");
+  for (auto at = config.recipes.begin(); at != config.recipes.end(); ++at) {
+    if (std::find(config.recipes.begin(), at, *at) != at) throw Error(ErrorCode::kUsage, format("--recipes: {} is named twice", *at));
+  }
+}
+
 void check_gate(const CompareConfig& config) {
   for (const std::string& name : config.gate) {
     if (std::find(config.recipes.begin(), config.recipes.end(), name) == config.recipes.end()) {
@@ -176,7 +186,7 @@ void check_gate(const CompareConfig& config) {
 
 CompareResult compare_recipes(const CompareConfig& config, Reporter& reporter) {
   const auto start = std::chrono::steady_clock::now();
-  if (config.recipes.empty()) throw Error(ErrorCode::kUsage, "--recipes: name at least one");
+  check_recipes(config);
   check_gate(config);
   std::vector<QuantizeConfig> configs;
   for (const std::string& label : config.recipes) {
@@ -185,31 +195,50 @@ CompareResult compare_recipes(const CompareConfig& config, Reporter& reporter) {
     (void)resolved_profile(configs.back());
   }
 
+  // One pass serves those that need no histograms too.
+  const bool histograms = !config.html.empty() || std::ranges::any_of(configs, [](const QuantizeConfig& recipe) {
+    return calib::builtin_registry().at(recipe.method_of_activations()).needs_histogram;
+  });
+  for (QuantizeConfig& recipe : configs) recipe.histograms = histograms;
+
   const LoadedModel model = load_model(config.base.model, reporter);
   refuse_quantized_model(model, config.base.model.path);
   const CalibrationData data = open_calibration_data(config.base.data, model.state.graph, config.base.threads, reporter);
   const Evaluation evaluation(config, model.state.graph, reporter);
+  std::optional<OutputSet> outputs;  // a place that cannot be written fails before the long work
+  std::optional<ComparisonPage> page;
+  if (!config.html.empty()) {
+    outputs.emplace(config.html.has_parent_path() ? config.html.parent_path() : std::filesystem::path("."));
+    page.emplace(config, model, evaluation.labels(), evaluation.options());
+  }
   const Baseline baseline = measure_float(evaluation, model.state, config.resamples);
 
   CompareResult result{.model = config.base.model.path.filename().string(), .task = baseline.result.task,
                        .images = baseline.result.images, .calibration_samples = data.source->size(),
                        .sqnr_images = baseline.outputs.kept(), .metrics = baseline.result.metrics,
                        .model_bytes = model.file_bytes, .fp32_seconds = baseline.seconds};
+  SharedWork shared;
   for (size_t i = 0; i < configs.size(); ++i) {
     reporter.info(format("recipe {} ({} of {})", config.recipes[i], i + 1, configs.size()));
     ComparedRecipe row{.recipe = recipe_of(configs[i], config.recipes[i]), .label = config.recipes[i]};
     StageClock clock;
-    const QuantizedModel quantized = quantize_in_memory(configs[i], model, data, clock, reporter);
+    const QuantizedModel quantized = quantize_in_memory(configs[i], model, data, clock, reporter, &shared);
     row.quantize_seconds = clock.seconds.at("total");
     row.stages = quantized.optimized.rows;
     row.warnings = quantized.warnings;
     row.dlc_bytes = container_bytes(quantized, reporter);
     measure_recipe(config, evaluation, baseline, quantized.model.state, row);
+    if (page) page->add(row.label, configs[i], quantized);
     result.recipes.push_back(std::move(row));
     find_gain(result.recipes, configs, i);
   }
   result.gate_failure = gate_failure(config, result);
+  if (shared.reused() > 0) reporter.info(format("{} results of earlier recipes were used again", shared.reused()));
   result.seconds = seconds_since(start);
+  if (page) {
+    outputs->add(config.html.filename().string(), page->render(result, data, reporter));
+    outputs->commit();
+  }
   return result;
 }
 

@@ -9,6 +9,7 @@
 #include "qtool/optimize/choose_ranges.h"
 #include "qtool/passes/compute_encodings.h"
 #include "qtool/support/format.h"
+#include "shared_work.h"
 
 namespace qtool::pipeline {
 
@@ -49,15 +50,17 @@ std::vector<MethodVariant> trial_methods(const QuantizeConfig& config) {
 }  // namespace
 
 optimize::PrecisionResult select_precision(const QuantizeConfig& config, const model::ModelState& floats, const PlanFunction& plan,
-                                           const data::SampleSource& source, Reporter& reporter) {
+                                           const data::SampleSource& source, SharedWork* shared, Reporter& reporter) {
   data::HeldOutSplit split = data::split_held_out(source.size(), kMostHeldOut);
   if (static_cast<int64_t>(split.kept.size()) > kMostSamples) split.kept.resize(kMostSamples);
   const auto kept = data::subset_of(source, split.kept), held_out = data::subset_of(source, split.held_out);
 
   model::ModelState planned = floats;
   plan(planned);
-  const calib::CalibrationResult seen = calib::calibrate(planned.graph, passes::observed_values(planned), *kept,
-                                                         {.threads = config.threads, .histograms = true}, reporter);
+  const calib::CalibrationOptions all{.threads = config.threads, .histograms = true};
+  const std::vector<ir::ValueId> observed = passes::observed_values(planned);
+  const calib::CalibrationResult seen = shared != nullptr ? shared->calibrate(planned.graph, observed, *kept, all, reporter)
+                                                          : calib::calibrate(planned.graph, observed, *kept, all, reporter);
   const calib::Method& weight_method = calib::builtin_registry().at(config.weight_method);
   std::vector<optimize::RangeMethod> methods;
   for (const MethodVariant& variant : trial_methods(config)) {

@@ -8,11 +8,13 @@
 
 namespace qtool::pipeline {
 
+class SharedWork;
+
 using PlanFunction = std::function<void(model::ModelState&)>;
 
 // `floats` is the cleaned float model; `plan` plans it as the rest of the run will. Some samples are kept aside to judge by.
 [[nodiscard]] optimize::PrecisionResult select_precision(const QuantizeConfig& config, const model::ModelState& floats, const PlanFunction& plan,
-                                                         const data::SampleSource& source, Reporter& reporter);
+                                                         const data::SampleSource& source, SharedWork* shared, Reporter& reporter);
 
 // Gives these quantizer groups their widths in the plan, and the constants that their operators compute with.
 void widen_activations(const optimize::PrecisionResult& precision, model::ModelState& state);

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 
-#include "qtool/report/render_html.h"
 #include "qtool/support/format.h"
 #include "sample_images.h"
-#include "tensor_diagnosis.h"
+#include "worst_layers.h"
 
 namespace qtool::pipeline {
 
@@ -35,37 +34,24 @@ Json cards(const ReportInputs& in) {
   return list;
 }
 
-// The most severe findings, one a tensor. Without a sensitivity analysis the rules of thumb rank them.
+// The most severe findings. Without a sensitivity analysis the rules of thumb rank them.
 Json worst_layers(const ReportInputs& in) {
   constexpr size_t kShown = 9;
-  std::vector<std::pair<Diagnosis, ir::ValueId>> found;
-  for (const auto& [id, entry] : in.quantized.model.state.encodings) {
-    const auto seen = in.quantized.optimized.calibration.statistics.find(id);
-    const calib::TensorStatistics* statistics = seen == in.quantized.optimized.calibration.statistics.end() ? nullptr : &seen->second;
-    const model::TensorPlan* plan = in.quantized.model.state.plan.find(id);
-    if (plan != nullptr && plan->leader != id) continue;  // told once, at the tensor whose grid it is
-    if (auto diagnosis = diagnose_tensor(in.quantized.model.state, statistics, id)) found.emplace_back(std::move(*diagnosis), id);
-  }
-  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first.severity > b.first.severity; });
+  std::vector<LayerFinding> found = find_worst_layers(in.quantized.model.state, in.quantized.optimized.calibration.statistics);
+  found.resize(std::min(kShown, found.size()));
   Json list = Json::array();
-  for (size_t i = 0; i < std::min(kShown, found.size()); ++i) {
-    const auto& [diagnosis, id] = found[i];
-    const ir::NodeId producer = in.quantized.model.state.graph.producer(id);
-    Json layer = {{"name", in.quantized.model.state.graph.value(id).name}, {"kind", diagnosis.kind}, {"cause", diagnosis.cause},
-                  {"tone", diagnosis.severity > 8.0 ? "bad" : "warn"}};
-    if (!diagnosis.option.empty()) layer["option"] = diagnosis.option;
-    if (producer != ir::kNoNode) layer["op"] = in.quantized.model.state.graph.node(producer).op_type;
-    list.push_back(std::move(layer));
-  }
+  for (const LayerFinding& finding : found) list.push_back(finding_json(finding));
   return list;
 }
 
 Json sample_images(const ReportInputs& in, const exec::Executor& reference) {
-  if (in.data.first_images.empty()) return Json::array();
   const model::ModelState& state = in.quantized.model.state;
-  const exec::Executor simulated(state.graph, {.encodings = &state.encodings});
-  const std::vector<ImageVariant> variants = {{"FP32", &reference}, {"quantized", &simulated}};
-  return images_part(state.graph, variants, in.data.first_images, {.preprocessing = in.data.preprocessing, .threads = in.config.threads});
+  std::vector<SampleImage> samples;
+  for (const std::filesystem::path& path : in.data.first_images) samples.push_back({path, {}});
+  SampleImages images(state.graph, samples, {.preprocessing = in.data.preprocessing}, in.config.threads);
+  images.add("FP32", reference);
+  images.add("quantized", exec::Executor(state.graph, {.encodings = &state.encodings}));
+  return images.part();
 }
 
 // What a rerun needs: report.json without the tensors, which have a section of their own.
@@ -106,8 +92,7 @@ std::string quantize_page(const QuantizePageInputs& inputs, Reporter& reporter) 
   document["equalization"] = equalization_part(inputs.weights_before, weight_channel_ranges(in.quantized.model.state.graph));
   document["images"] = sample_images(in, inputs.reference);
   document["run"] = run_part(inputs.report_json);
-  if (!report::has_charts()) reporter.warning("the page has no charts: this build was made without Chart.js (package libjs-chart.js)");
-  return report::render_html(document);
+  return render_page(document, reporter);
 }
 
 }  // namespace qtool::pipeline

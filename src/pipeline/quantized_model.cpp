@@ -102,7 +102,7 @@ void say_plan(const passes::PlanNotes& notes, Reporter& reporter) {
 }
 
 passes::PlanOptions plan_options(const QuantizeConfig& config, const std::optional<Overrides>& overrides) {
-  passes::PlanOptions options{.keep_float = config.keep_float, .rules = config.precision};
+  passes::PlanOptions options{.rules = config.precision};
   options.blocks = config.blocks;
   if (overrides) add_to_plan(*overrides, options);
   return options;
@@ -155,7 +155,7 @@ rounding::AdaroundOptions adaround_options(const QuantizeConfig& config, const C
 }  // namespace
 
 QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel model, const CalibrationData& data, StageClock& clock,
-                                  Reporter& reporter) {
+                                  Reporter& reporter, SharedWork* shared) {
   QuantizedModel result{.model = std::move(model), .profile = resolved_profile(config)};
   model::ModelState& state = result.model.state;
   const calib::Method& activation_method = calib::builtin_registry().at(config.method_of_activations());
@@ -163,7 +163,7 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
   passes::ChosenRanges chosen;  // once all samples were seen
 
   std::optional<Overrides> overrides = load_overrides(config.overrides, result.model, reporter);
-  const optimize::Quantizer quantizer{
+  optimize::Quantizer quantizer{
       .plan = [&](model::ModelState& target) {
         result.plan_notes = passes::plan_quantization(target, result.profile, ops::builtin_registry(), plan_options(config, overrides));
         apply_schemas(config, target.plan);
@@ -173,10 +173,13 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
       .calibrate = [&](const model::ModelState& target, const data::SampleSource& source) {
         // Some of the samples only serve to compare stages.
         if (&source != data.source.get()) {
-          return calib::calibrate(target.graph, passes::observed_values(target), source,
-                                  {.threads = config.threads, .histograms = activation_method.needs_histogram}, reporter);
+          const calib::CalibrationOptions quick{.threads = config.threads, .histograms = activation_method.needs_histogram};
+          const std::vector<ir::ValueId> observed = passes::observed_values(target);
+          return shared != nullptr ? shared->calibrate(target.graph, observed, source, quick, reporter)
+                                   : calib::calibrate(target.graph, observed, source, quick, reporter);
         }
-        CalibrationStage stage = run_calibration(config, target, source, reporter);
+        const auto run = [&] { return run_calibration(config, target, source, shared, reporter); };
+        CalibrationStage stage = shared != nullptr ? shared->stage(range_options(config), target.graph, run) : run();
         result.range_choices = std::move(stage.choices);
         result.comparison = std::move(stage.comparison);
         chosen = std::move(stage.chosen);
@@ -189,7 +192,13 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
         result.notes = passes::compute_encodings(target, seen.statistics, activation_method, weight_method,
                                                  {.percentile = config.percentile}, chosen, &result.profile);
       }};
-  if (config.selective() && data.source) result.precision = select_precision(config, state, quantizer.plan, *data.source, reporter);
+  if (shared != nullptr) {
+    quantizer.collect = [&](const ir::Graph& graph, const data::SampleSource& source) { return shared->collect(graph, source, config.threads, reporter); };
+  }
+  if (config.selective() && data.source) {
+    const auto select = [&] { return select_precision(config, state, quantizer.plan, *data.source, shared, reporter); };
+    result.precision = shared != nullptr ? shared->precision(range_options(config), state.graph, select) : select();
+  }
   if (data.statistics) {
     quantizer.plan(state);
     result.optimized.calibration = statistics_of(*data.statistics, state.graph, passes::observed_values(state));

@@ -13,6 +13,7 @@
 #include "qtool/passes/compute_encodings.h"
 #include "qtool/optimize/choose_precision.h"
 #include "qtool/pipeline/quantize.h"
+#include "shared_work.h"
 #include "stage_clock.h"
 
 namespace qtool::pipeline {
@@ -41,8 +42,9 @@ void refuse_quantized_model(const LoadedModel& model, const std::filesystem::pat
 [[nodiscard]] optimize::Accept parse_accept(const std::string& text);
 [[nodiscard]] optimize::Relu6Policy parse_relu6_policy(const std::string& text);
 
-// `data` without a source: data-free. Marks the stages "calibrate" and "encodings" on the clock.
+// `data` without a source: data-free. `shared` (may be nullptr) keeps what other recipes on the same model and data need too; it
+// changes no byte of the result. Marks the stages "calibrate" and "encodings" on the clock.
 [[nodiscard]] QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel model, const CalibrationData& data,
-                                                StageClock& clock, Reporter& reporter);
+                                                StageClock& clock, Reporter& reporter, SharedWork* shared = nullptr);
 
 }  // namespace qtool::pipeline

@@ -22,31 +22,6 @@ namespace {
 constexpr int kSchema = 1;
 constexpr int kMostAncestors = 8;
 
-template <class>
-inline constexpr std::string_view kTypeName = "";
-template <>
-inline constexpr std::string_view kTypeName<std::string> = "string";
-template <>
-inline constexpr std::string_view kTypeName<bool> = "boolean";
-template <>
-inline constexpr std::string_view kTypeName<double> = "number";
-template <>
-inline constexpr std::string_view kTypeName<std::optional<int>> = "integer";
-template <>
-inline constexpr std::string_view kTypeName<std::vector<std::string>> = "list of strings";
-
-std::string_view type_of(const RecipeField& field) {
-  return std::visit([]<class T>(T QuantizeConfig::*) { return kTypeName<T>; }, field.member);
-}
-
-bool fits(const Json& value, std::string_view type) {
-  if (type == "string") return value.is_string();
-  if (type == "boolean") return value.is_boolean();
-  if (type == "number") return value.is_number();
-  if (type == "integer") return value.is_number_integer();
-  return value.is_array() && std::all_of(value.begin(), value.end(), [](const Json& item) { return item.is_string(); });
-}
-
 const RecipeField& field_at(const std::string& key) {
   const auto fields = recipe_fields();
   const auto found = std::find_if(fields.begin(), fields.end(), [&](const RecipeField& field) { return field.key == key; });
@@ -68,14 +43,15 @@ void refuse_unknown_keys(const Json& file) {
 
 using Options = std::map<std::string, Json>;
 
-void read_options(const Json& file, Options& options) {
+// Paths are relative to `folder`.
+void read_options(const Json& file, const fs::path& folder, Options& options) {
   if (!file.contains("options")) return;
   for (const auto& [key, value] : file["options"].items()) {
     const RecipeField& field = field_at(key);
-    if (!fits(value, type_of(field))) {
-      throw Error(ErrorCode::kInvalidData, format("option '{}' is {}, expected {} {}", key, value.dump(), type_of(field) == "integer" ? "an" : "a", type_of(field)));
+    if (!fits(field, value)) {
+      throw Error(ErrorCode::kInvalidData, format("option '{}' is {}, expected {} {}", key, value.dump(), field.type == "integer" ? "an" : "a", field.type));
     }
-    options[key] = value;
+    options[key] = field.type == "path" && !value.get<std::string>().empty() ? Json((folder / value.get<std::string>()).string()) : value;
   }
 }
 
@@ -106,7 +82,7 @@ Json read_chain(const std::string& name, const fs::path& folder, int depth, Opti
     const auto [text, base] = open_recipe(name, folder);
     Json file = parse(text);
     if (file.contains("extends")) (void)read_chain(file["extends"].get<std::string>(), base, depth + 1, options);
-    read_options(file, options);
+    read_options(file, base, options);
     return file;
   } catch (const Json::exception& error) {
     throw Error(ErrorCode::kInvalidData, format("malformed recipe: {}", error.what())).with("file", name);
@@ -115,24 +91,6 @@ Json read_chain(const std::string& name, const fs::path& folder, int depth, Opti
     throw;
   }
 }
-
-struct Assign {
-  QuantizeConfig& config;
-  const Json& value;
-  void operator()(std::optional<int> QuantizeConfig::*member) const { config.*member = value.get<int>(); }
-  template <class T>
-  void operator()(T QuantizeConfig::*member) const { config.*member = value.get<T>(); }
-};
-
-struct Read {
-  const QuantizeConfig& config;
-  Json operator()(std::optional<int> QuantizeConfig::*member) const {
-    const auto& value = config.*member;
-    return value ? Json(*value) : Json(nullptr);
-  }
-  template <class T>
-  Json operator()(T QuantizeConfig::*member) const { return Json(config.*member); }
-};
 
 }  // namespace
 
@@ -155,15 +113,14 @@ Recipe load_recipe(const std::string& name_or_path) {
 
 void apply_recipe(const Recipe& recipe, QuantizeConfig& config) {
   for (const auto& [key, text] : recipe.options) {
-    const Json value = Json::parse(text);
-    std::visit(Assign{config, value}, field_at(key).member);
+    field_at(key).write(config, Json::parse(text));
   }
 }
 
 Recipe recipe_of(const QuantizeConfig& config, const std::string& name) {
   Recipe recipe{.name = name};
   for (const RecipeField& field : recipe_fields()) {
-    const Json value = std::visit(Read{config}, field.member);
+    const Json value = field.read(config);
     if (!value.is_null()) recipe.options.emplace_back(field.key, value.dump());
   }
   return recipe;
@@ -181,7 +138,7 @@ std::string recipe_json(const Recipe& recipe) {
 
 std::vector<RecipeKey> recipe_keys() {
   std::vector<RecipeKey> keys;
-  for (const RecipeField& field : recipe_fields()) keys.push_back({std::string(field.key), std::string(type_of(field)), std::string(field.summary)});
+  for (const RecipeField& field : recipe_fields()) keys.push_back({std::string(field.key), std::string(field.type), std::string(field.summary)});
   return keys;
 }
 

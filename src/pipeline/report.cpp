@@ -37,7 +37,10 @@ Json options_json(const ReportInputs& in) {
   options["min_range"] = in.quantized.profile.min_range;
   options["input_shape"] = config.model.input_shapes;
   options["limit"] = config.data.limit;
-  options["float"] = config.keep_float;
+  options["float"] = Json::array();
+  for (const passes::PrecisionRule& rule : config.precision) {
+    if (rule.kind == passes::PrecisionRule::Kind::kFloat) options["float"].push_back(rule.pattern);
+  }
   options["emit"] = config.emit;
   options["encodings_version"] = config.encodings_version;
   options["weight_block_size"] = config.blocks.block_size;

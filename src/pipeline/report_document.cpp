@@ -218,4 +218,9 @@ Json equalization_part(const ChannelRanges& before, const ChannelRanges& after, 
   return part;
 }
 
+std::string render_page(const Json& document, Reporter& reporter) {
+  if (!report::has_charts()) reporter.warning("the page has no charts: this build was made without Chart.js (package libjs-chart.js)");
+  return report::render_html(document);
+}
+
 }  // namespace qtool::pipeline

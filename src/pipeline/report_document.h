@@ -9,6 +9,7 @@
 
 #include "qtool/calib/statistics.h"
 #include "qtool/model/model_state.h"
+#include "qtool/support/reporter.h"
 
 namespace qtool::pipeline {
 
@@ -35,5 +36,8 @@ using ChannelRanges = std::map<std::string, std::vector<quant::Range>>;
 
 // "equalization": weights whose channel ranges differ from `before`, those that changed most first, at most `limit`.
 [[nodiscard]] nlohmann::json equalization_part(const ChannelRanges& before, const ChannelRanges& after, size_t limit = 40);
+
+// The whole page; says so when this build has no charts.
+[[nodiscard]] std::string render_page(const nlohmann::json& document, Reporter& reporter);
 
 }  // namespace qtool::pipeline

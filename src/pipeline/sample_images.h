@@ -2,34 +2,42 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "qtool/data/preprocess.h"
-#include "qtool/eval/nms.h"
+#include "image_views.h"
 #include "qtool/exec/executor.h"
-#include "qtool/ir/graph.h"
 
 namespace qtool::pipeline {
 
-struct ImageVariant {
-  std::string name;               // "FP32", "vanilla" ...
-  const exec::Executor* executor; // of a graph with the inputs and outputs of `graph`
+struct SampleImage {
+  std::filesystem::path path;
+  std::string note;  // for the reader, such as its label; may be empty
 };
 
-struct SampleImageOptions {
-  data::Preprocessing preprocessing;
-  std::string decoder;                        // name, or "" to recognise it
-  eval::DetectionThresholds thresholds{.confidence = 0.05, .max_detections = 100};
-  std::vector<std::string> class_names;       // by class index; may be empty
-  int threads = 1;
-};
+class SampleImages {
+ public:
+  // Reads and prepares the pictures. Nothing is shown of models that take no single image, or whose outputs cannot be shown.
+  SampleImages(const ir::Graph& graph, std::span<const SampleImage> images, ViewOptions options, int threads);
 
-// One entry a picture, the first variant being the reference: boxes where a decoder recognises the outputs, the five best
-// classes where the output is a vector of scores; empty for models that are neither, or that take no single image.
-[[nodiscard]] nlohmann::json images_part(const ir::Graph& graph, std::span<const ImageVariant> variants,
-                                         std::span<const std::filesystem::path> images, const SampleImageOptions& options);
+  // The first variant is the reference. The executor is of a graph with the inputs and outputs of `graph`.
+  void add(const std::string& variant, const exec::Executor& executor);
+  // One entry a picture; empty when nothing can be shown.
+  [[nodiscard]] nlohmann::json part() const { return part_; }
+
+ private:
+  struct Prepared {
+    Tensor input;
+    data::LetterboxGeometry geometry;
+    data::Size shown;
+  };
+  std::unique_ptr<ViewMaker> maker_;
+  std::vector<Prepared> prepared_;
+  nlohmann::json part_ = nlohmann::json::array();
+  int threads_ = 1;
+};
 
 }  // namespace qtool::pipeline

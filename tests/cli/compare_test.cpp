@@ -131,11 +131,52 @@ TEST_F(Compare, OptionsBesideARecipeAreStronger) {
 }
 
 TEST_F(Compare, AReportsRecipeRunsAgainToTheSameBytes) {
-  ASSERT_EQ(quantize("classifier", folder_ / "a", {"--recipe", "recommended"}).exit_code, 0);
-  write_text(folder_ / "again.json", Json::parse(read_text(folder_ / "a/report.json"))["recipe"].dump());
-  ASSERT_EQ(quantize("classifier", folder_ / "b", {"--recipe", "again.json"}).exit_code, 0);
-  EXPECT_TRUE(same_files(files_below(folder_ / "a"), files_below(folder_ / "b")));
+  const std::vector<Arguments> runs = {
+      {"--recipe", "recommended"},
+      {"--profile", "htp", "--act16", "Gemm", "--w8", "Gemm", "--param_quantizer_schema", "strictsymmetric", "--min-range", "qairt", "--no-bias-overflow-guard"},
+      {"--profile", "htp", "--act8", "Conv", "--act16", "Gemm", "--float", "GlobalAveragePool", "--act8", "Gemm"},  // an order that lists cannot hold
+      {"--profile", "htp", "--w4", "Conv", "--weight_block_size", "16", "--lpbq", "--encodings-version", "1.0.0"},
+  };
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const fs::path a = folder_ / ("a" + std::to_string(i)), b = folder_ / ("b" + std::to_string(i));
+    const Outcome first = quantize("classifier", a, runs[i]);
+    ASSERT_EQ(first.exit_code, 0) << first.err;
+    write_text(folder_ / "again.json", Json::parse(read_text(a / "report.json"))["recipe"].dump());
+    Arguments again = {"--recipe", "again.json"};
+    if (i == 3) again.insert(again.end(), {"--encodings-version", "1.0.0"});  // of the output, not of the recipe
+    ASSERT_EQ(quantize("classifier", b, again).exit_code, 0);
+    EXPECT_TRUE(same_files(files_below(a), files_below(b))) << "run " << i;
+  }
 }
+
+TEST_F(Compare, PrecisionOfTheCommandLineIsStrongerThanThatOfARecipe) {
+  write_text(folder_ / "wide.json", R"({"schema": 1, "options": {"profile": "htp", "act16": ["Gemm"], "act_quantizer_calibration": "tf_enhanced"}})");
+  ASSERT_EQ(quantize("classifier", folder_ / "out", {"--recipe", "wide.json", "--act8", "Gemm"}).exit_code, 0);
+  ASSERT_EQ(quantize("classifier", folder_ / "narrow", {"--profile", "htp", "--act_quantizer_calibration", "sqnr"}).exit_code, 0);
+  EXPECT_EQ(read_text(folder_ / "out/classifier.encodings.json"), read_text(folder_ / "narrow/classifier.encodings.json"));
+}
+
+TEST_F(Compare, EncodingsOfARecipeLieBesideIt) {
+  ASSERT_EQ(quantize("classifier", folder_ / "given").exit_code, 0);
+  write_text(folder_ / "given/my.json", R"({"schema": 1, "options": {"quantization_overrides": "classifier.encodings.json"}})");
+  const Outcome outcome = quantize("classifier", folder_ / "out", {"--recipe", "given/my.json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("tensors from file 'classifier.encodings.json'"));
+  EXPECT_THAT(read_text(folder_ / "out/report.json"), ::testing::Not(HasSubstr(folder_.string())));
+}
+
+TEST_F(Compare, BadPrecisionRulesAndSchemasAreNamed) {
+  write_text(folder_ / "rule.json", R"({"schema": 1, "options": {"precision": ["act12 Gemm"]}})");
+  write_text(folder_ / "schema.json", R"({"schema": 1, "options": {"act_quantizer_schema": "assymetric"}})");
+  write_text(folder_ / "list.json", R"({"schema": 1, "options": {"act16": "Gemm"}})");
+  write_text(folder_ / "method.json", R"({"schema": 1, "options": {"act_quantizer_calibration": "entropi"}})");
+  EXPECT_THAT(run({"recipe", "validate", "rule.json"}).err, HasSubstr("'act12' is none of"));
+  EXPECT_THAT(run({"recipe", "validate", "schema.json"}).err, HasSubstr("did you mean 'asymmetric'?"));
+  EXPECT_THAT(run({"recipe", "validate", "list.json"}).err, HasSubstr("expected a list of strings"));
+  EXPECT_THAT(run({"recipe", "validate", "method.json"}).err, HasSubstr("did you mean 'entropy'?"));
+}
+
+TEST_F(Compare, ARecipeNamedTwiceIsAUsageError) { EXPECT_EQ(classifier("vanilla,vanilla").exit_code, 2); }
 
 }  // namespace
 }  // namespace qtool::cli_test

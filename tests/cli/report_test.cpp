@@ -1,4 +1,6 @@
 // The page of quantize and the sensitivity analysis, as a user calls them.
+#include <set>
+
 #include "tool.h"
 
 namespace qtool::cli_test {
@@ -49,6 +51,81 @@ TEST_F(Report, ThePageChangesNoOtherFileAndIsTheSameForAnyThreadCount) {
   EXPECT_TRUE(same_files(files_below(folder_ / "plain"), files_below(folder_ / "paged")));
   EXPECT_EQ(read_text(folder_ / "a.html"), read_text(folder_ / "b.html"));
   EXPECT_THAT(read_text(folder_ / "a.html"), Not(HasSubstr(folder_.string())));
+}
+
+class CompareReport : public Report {
+ protected:
+  [[nodiscard]] Outcome compare(const std::string& model, const std::string& labels, const std::string& recipes, const fs::path& page,
+                                const Arguments& options = {}) const {
+    Arguments arguments = {"compare", sample(model + ".onnx"), "--calib", sample("calib/" + model), "--preprocess", sample(model + ".preprocess.json"),
+                           "--calib-limit", "8", "--images", sample("eval/" + model + "/images"), "--labels", sample("eval/" + model + "/" + labels),
+                           "--limit", "24", "--resamples", "50", "--recipes", recipes, "--html", page};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    return run(arguments);
+  }
+};
+
+TEST_F(CompareReport, HasEveryRecipeInEveryPart) {
+  write_text(folder_ / "names.txt", "apple\npear\nplum\n");
+  const Outcome outcome = compare("classifier", "labels.txt", "vanilla,cle,cle+bc,recommended", "page.html", {"--max-drop", "100", "--class-names", "names.txt"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("wrote page.html"));
+  const Json page = document(folder_ / "page.html");
+  EXPECT_EQ(page["kind"], "compare");
+  ASSERT_EQ(page["compare"]["rows"].size(), 5u);
+  EXPECT_EQ(page["compare"]["rows"][0]["name"], "FP32");
+  EXPECT_EQ(page["compare"]["rows"][3]["gain_over"], "cle");
+  EXPECT_EQ(page["compare"]["rows"][3]["passes"], true);
+  std::set<std::string> staged;
+  for (const Json& stage : page["stages"]) staged.insert(stage["recipe"]);
+  EXPECT_THAT(staged, ElementsAre("cle", "cle+bc"));
+  ASSERT_EQ(page["images"].size(), 6u);
+  ASSERT_EQ(page["images"][0]["views"].size(), 5u);
+  EXPECT_EQ(page["images"][0]["views"][4]["name"], "recommended");
+  EXPECT_EQ(page["images"][0]["views"][0]["top"].size(), 5u);
+  EXPECT_THAT(page["images"].dump(), HasSubstr("\"labelled "));
+  EXPECT_EQ(page["classes"][1], "pear");
+  EXPECT_EQ(page["run"]["recipes"].size(), 4u);
+  size_t histograms = 0, by_recipe = 0;
+  for (const Json& tensor : page["tensors"]) {
+    histograms += tensor.contains("histogram");
+    by_recipe += tensor.contains("by_recipe") && tensor["by_recipe"].contains("recommended");
+  }
+  EXPECT_GT(histograms, 20u);
+  EXPECT_GT(by_recipe, 20u);
+}
+
+TEST_F(CompareReport, ShowsBoxesOfADetectorUnderTheNamesOfItsLabels) {
+  ASSERT_EQ(compare("detector", "instances.json", "vanilla", "page.html").exit_code, 0);
+  const Json page = document(folder_ / "page.html");
+  const Json& views = page["images"][0]["views"];
+  EXPECT_GT(views[0]["boxes"].size(), 0u);
+  EXPECT_EQ(views[1]["boxes"].size(), 0u);  // dead scores
+  EXPECT_THAT(page["images"][0]["note"].get<std::string>(), HasSubstr("labelled object"));
+  EXPECT_GT(page["classes"].size(), 0u);
+  EXPECT_EQ(page["worst_layers"][0]["recipes"], Json({"vanilla"}));
+  EXPECT_THAT(page["warnings"][0].get<std::string>(), HasSubstr("vanilla: "));
+}
+
+TEST_F(CompareReport, DoesNotChangeTheResultAndIsTheSameForAnyThreadCount) {
+  const auto without_times = [&](const fs::path& page) {
+    Json json = document(folder_ / page);
+    for (Json& row : json["compare"]["rows"]) row.erase("seconds"), row.erase("evaluate_seconds");
+    for (Json& one : json["cards"]) {
+      if (one["label"] == "Time") one.clear();
+    }
+    return json;
+  };
+  ASSERT_EQ(compare("classifier", "labels.txt", "vanilla,bc", "a.html", {"--threads", "1"}).exit_code, 0);
+  ASSERT_EQ(compare("classifier", "labels.txt", "vanilla,bc", "b.html", {"--threads", "3"}).exit_code, 0);
+  EXPECT_EQ(without_times("a.html"), without_times("b.html"));
+}
+
+TEST_F(CompareReport, APlaceThatCannotBeWrittenFailsBeforeTheWork) {
+  write_text(folder_ / "file", "in the way");
+  const Outcome outcome = compare("classifier", "labels.txt", "vanilla", "file/page.html");
+  EXPECT_EQ(outcome.exit_code, 4) << outcome.err;
+  EXPECT_THAT(outcome.err, Not(HasSubstr("calibrate")));
 }
 
 TEST_F(Report, NothingToWriteIsAUsageError) {

@@ -92,7 +92,7 @@ function dataTable(columns, options) {
   return {
     element: h("div", {class: "panel " + (options.class || "")}, searchable ? h("div", {class: "table-tools"}, field, options.extra, count) : null,
                h("div", {class: "scroll"}, table), more),
-    select, step, field,
+    select, step, field, rows,
     // Brings the selected row into sight without moving the page.
     reveal() {
       const element = lines.get(state.selected), box = table.parentElement;

@@ -5,22 +5,28 @@ section({
     compare.metric.name + (compare.images ? " on " + show.count(compare.images, "image") : "") + ", the same images and the same post-processing for every row.",
     compare.confidence ? " Intervals hold the drop with " + Math.round(100 * compare.confidence) + " % confidence (bootstrap over images); one that contains 0 may be noise." : "",
     known(compare.max_drop) ? " The gate allows a drop of " + compare.max_drop + "." : "",
+    compare.sqnr_images ? " SQNR is over " + show.count(compare.sqnr_images, "image") + "." : "",
   ].join(""),
   render(compare) {
     const interval = (row) => known(row.drop_low) && known(row.drop_high);
     const isNoise = (row) => interval(row) && row.drop_low <= 0 && row.drop_high >= 0;
+    const intervalText = (row) => [row.drop_low, row.drop_high].map((value) => show.fixed(2)(value).replace("-", "\u2212")).join(" \u2026 ");
     const unit = compare.metric.unit ? ", " + compare.metric.unit : "";
     const table = dataTable([
-      {key: "name", title: "Recipe", cell: (row) => [h("strong", null, row.name), row.note ? h("span", {class: "sub"}, row.note) : null]},
+      {key: "name", title: "Recipe", wide: true, cell: (row) => [h("strong", null, row.name), row.note ? h("span", {class: "sub"}, row.note) : null]},
       {key: "metric", title: compare.metric.name + unit, number: true, optional: true, format: show.fixed(2)},
-      {key: "drop", title: "Drop", number: true, optional: true, cell: (row) => (row.name === compare.reference ? "\u2013" : show.fixed(2)(row.drop)),
+      {key: "drop", title: "Drop", help: "points lost against " + (compare.reference || "FP32") + ", with the interval below", number: true, optional: true,
+       cell: (row) => (row.name === compare.reference ? "\u2013" : [show.fixed(2)(row.drop), interval(row) ? h("span", {class: "sub"}, intervalText(row)) : null]),
        tone: (row) => (!known(row.drop) || row.name === compare.reference ? null : isNoise(row) ? null : row.drop > 0 ? "bad" : "good")},
-      {key: "drop_low", title: "Interval of the drop", number: true, optional: true, sort: (row) => row.drop_high,
-       cell: (row) => (interval(row) ? show.fixed(2)(row.drop_low) + " \u2026 " + show.fixed(2)(row.drop_high) : "\u2013")},
-      {key: "sqnr_db", title: "SQNR, dB", number: true, optional: true, format: show.db},
-      {key: "agreement", title: "Agreement, %", number: true, optional: true, format: show.fixed(1)},
+      {key: "gain", title: "Gain", help: "of the metric over the recipe with a part of these stages", number: true, optional: true,
+       cell: (row) => (known(row.gain) ? [show.signed(2)(row.gain), h("span", {class: "sub"}, "over " + row.gain_over)] : "\u2013"),
+       tone: (row) => (row.gain > 0 ? "good" : row.gain < 0 ? "bad" : null)},
+      {key: "sqnr_db", title: "SQNR, dB", number: true, optional: true, help: "of the output block that fares worst",
+       cell: (row) => [show.db(row.sqnr_db), ...Object.entries(row.blocks || {}).map(([block, db]) => h("span", {class: "sub"}, block + " " + show.db(db)))]},
+      {key: "agreement", title: "Agree, %", help: "images with the same best class as FP32", number: true, optional: true, format: show.fixed(1)},
       {key: "size_bytes", title: "Size", number: true, optional: true, format: show.size},
-      {key: "seconds", title: "Time, s", number: true, optional: true, format: show.fixed(1), help: "to quantize"},
+      {key: "seconds", title: "Time, s", help: "to quantize, and below to measure", number: true, optional: true,
+       cell: (row) => [show.fixed(1)(row.seconds), known(row.evaluate_seconds) ? h("span", {class: "sub"}, "measured in " + show.fixed(1)(row.evaluate_seconds)) : null]},
       {key: "passes", title: "Gate", optional: true, cell: (row) => (row.passes === true ? h("span", {class: "tag good"}, "passes") : row.passes === false ? h("span", {class: "tag bad"}, "fails") : "\u2013")},
     ], {rows: [...compare.rows]});
     const bars = compare.rows.filter((row) => known(row.drop) && row.name !== compare.reference);

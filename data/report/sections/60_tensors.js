@@ -2,9 +2,16 @@
 // Shows a tensor by name in the explorer; set when the section is drawn.
 let showTensor = null;
 const tensorNames = new Set((report.tensors || []).map((tensor) => tensor.name));
-function nameLink(name) {
+function nameLink(name, recipe) {
   if (!tensorNames.has(name)) return name;
-  return h("button", {type: "button", title: "Show its values", click: () => showTensor(name)}, name);
+  return h("button", {type: "button", title: "Show its values", click: () => showTensor(name, recipe)}, name);
+}
+
+// Recipes that the tensors tell apart, and a tensor as one of them has it (null: it has no such tensor).
+const tensorRecipes = (report.tensors || []).some((tensor) => tensor.by_recipe) ? report.compare.rows.slice(1).map((row) => row.name) : [];
+function inRecipe(tensor, recipe) {
+  const own = recipe && tensor.by_recipe ? tensor.by_recipe[recipe] : undefined;
+  return own === null ? null : Object.assign({}, tensor, own);
 }
 
 section({
@@ -13,10 +20,16 @@ section({
   render(tensors) {
     const detail = h("div", {class: "panel detail", "aria-live": "polite"});
     const kinds = ["all", ...new Set(tensors.map((tensor) => tensor.kind))];
-    const select = (tensor) => { charts.discard(detail); detail.replaceChildren(...tensorDetail(tensor)); };
-    const choice = h("select", {class: "field", style: "flex:0 0 auto", "aria-label": "Kind of tensor", change: () => {
-      table.filter(tensors.filter((tensor) => choice.value === "all" || tensor.kind === choice.value));
-    }}, kinds.map((kind) => h("option", {value: kind}, kind === "all" ? "all kinds" : kind)));
+    const select = (tensor) => { charts.discard(detail); if (tensor) detail.replaceChildren(...tensorDetail(tensor)); };
+    const shown = () => tensors.map((tensor) => inRecipe(tensor, recipe.value)).filter((tensor) => tensor && (choice.value === "all" || tensor.kind === choice.value));
+    const choose = (label, values, change) => h("select", {class: "field", style: "flex:0 0 auto", "aria-label": label, change}, values.map(([value, text]) => h("option", {value}, text)));
+    const choice = choose("Kind of tensor", kinds.map((kind) => [kind, kind === "all" ? "all kinds" : kind]), () => table.filter(shown()));
+    const recipe = choose("Recipe", tensorRecipes.map((name) => [name, "recipe " + name]), () => {
+      const name = detail.querySelector("h3").textContent;
+      table.filter(shown());
+      const same = shown().find((tensor) => tensor.name === name);
+      if (same) table.select(table.rows.find((tensor) => tensor.name === name) || same);
+    });
     const table = dataTable([
       {key: "name", title: "Tensor", wide: true, search: (row) => row.name + " " + row.kind + " " + (row.op || ""),
        cell: (row) => [h("span", {class: "name"}, row.name), h("span", {class: "sub"}, [row.kind, row.op].filter(Boolean).join(" of "))]},
@@ -24,16 +37,17 @@ section({
       {key: "span", title: "Range", number: true, sort: (row) => (row.grid && known(row.grid.max) ? row.grid.max - row.grid.min : null),
        cell: (row) => (row.grid && known(row.grid.min) ? show.range([row.grid.min, row.grid.max]) : "\u2013")},
       {key: "sqnr_db", title: "SQNR, dB", number: true, optional: true, format: show.db},
-    ], {rows: [...tensors], label: "Search tensors (/)", class: "list", select, extra: choice});
-    showTensor = (name) => {
+    ], {rows: shown(), label: "Search tensors (/)", class: "list", select, extra: tensorRecipes.length > 1 ? [recipe, choice] : choice});
+    showTensor = (name, inThis) => {
       choice.value = "all";
-      table.filter(tensors, "");
-      table.select(tensors.find((tensor) => tensor.name === name));
+      if (inThis && tensorRecipes.includes(inThis)) recipe.value = inThis;
+      table.filter(shown(), "");
+      table.select(table.rows.find((tensor) => tensor.name === name));
       table.reveal();
       detail.scrollIntoView({block: "nearest"});
     };
-    const worst = (report.worst_layers || []).map((layer) => tensors.find((tensor) => tensor.name === layer.name)).find((tensor) => tensor && tensor.histogram);
-    table.select(worst || tensors.find((tensor) => tensor.histogram) || tensors[0]);
+    const worst = (report.worst_layers || []).map((layer) => table.rows.find((tensor) => tensor.name === layer.name)).find((tensor) => tensor && tensor.histogram);
+    table.select(worst || table.rows.find((tensor) => tensor.histogram) || table.rows[0]);
     requestAnimationFrame(table.reveal);
     return h("div", {class: "explorer"}, table.element, detail);
   },
@@ -56,7 +70,18 @@ function tensorDetail(tensor) {
     ["Shares grid with", tensor.shares_with], ["Rule", tensor.source],
   ].filter(([, value]) => value);
   return [h("h3", null, tensor.name), h("dl", {class: "facts"}, facts.map(([name, value]) => [h("dt", null, name), h("dd", null, value)])),
-          ...(tensor.histogram ? histogramPlot(tensor) : []), ...(tensor.channels ? channelPlot("Range of each channel", [["Channels", "accent", tensor.channels]]) : [])];
+          ...(tensor.by_recipe ? rangesByRecipe(tensor.name) : []), ...(tensor.histogram ? histogramPlot(tensor) : []), ...(tensor.channels ? channelPlot("Range of each channel", [["Channels", "accent", tensor.channels]]) : [])];
+}
+
+// The same tensor in every recipe.
+function rangesByRecipe(name) {
+  const tensor = report.tensors.find((one) => one.name === name);
+  const cells = (one) => (one === null ? [h("td", {colspan: 3}, "not in this model")]
+    : [h("td", {class: "number"}, one.bits ?? "float"), h("td", {class: "number"}, one.grid ? show.range([one.grid.min, one.grid.max]) : "\u2013"),
+       h("td", {class: "number"}, known(one.clipped) ? show.percent(one.clipped) : "\u2013")]);
+  return [h("h4", null, "By recipe"), h("div", {class: "scroll"}, h("table", {class: "small"},
+    h("thead", null, h("tr", null, h("th", null, "Recipe"), ["Bits", "Range of the grid", "Clipped, %"].map((title) => h("th", {class: "number"}, title)))),
+    h("tbody", null, tensorRecipes.map((recipe) => h("tr", null, h("td", null, recipe), cells(inRecipe(tensor, recipe)))))))];
 }
 
 function histogramPlot(tensor) {

@@ -10,7 +10,7 @@ section({
     rows.sort((a, b) => b.before / b.after - a.before / a.after);
     const detail = h("div", {class: "panel detail"});
     const table = dataTable([
-      {key: "name", title: "Weight", wide: true, cell: (row) => h("span", {class: "name"}, row.name)},
+      {key: "name", title: "Weight", wide: true, cell: (row) => [h("span", {class: "name"}, row.name), row.layer.recipes ? h("span", {class: "sub"}, "in " + row.layer.recipes.join(", ")) : null]},
       {key: "before", title: "Before", number: true, help: "widest channel over the median one", format: (value) => (known(value) ? value.toFixed(1) + "\u00d7" : "\u2013")},
       {key: "after", title: "After", number: true, format: (value) => (known(value) ? value.toFixed(1) + "\u00d7" : "\u2013")},
     ], {rows, label: "Search weights", class: "list", select: (row) => {

@@ -2,7 +2,8 @@
 section({
   id: "images", title: "Sample images", order: 80, part: "images",
   intro: (images) => (images.some((image) => image.views.some((view) => view.boxes))
-    ? "The same picture through every variant, compared with the first." : "What every variant answers, best first."),
+    ? "The same picture through every variant, compared with the first."
+    : images.some((image) => image.views.some((view) => view.mask)) ? "The same picture through every variant, with the share of each class." : "What every variant answers, best first; in red where it is not what the first one says."),
   render(images) {
     let threshold = 0.25;
     const list = h("div");
@@ -43,11 +44,26 @@ function matchBoxes(boxes, reference) {
 function imagePanel(image, threshold) {
   const above = (boxes) => (boxes || []).filter((box) => box[4] >= threshold);
   const reference = above(image.views[0].boxes);
-  return h("div", {class: "panel padded"}, h("div", {class: "panel-head"}, h("h3", {class: "name"}, image.name)),
-    h("div", {class: "views"}, image.views.map((view, i) => h("figure", null,
-      picture(image, i === 0 ? reference.map((box) => ({box, mark: "same"})) : matchBoxes(above(view.boxes), reference)),
+  const answers = image.views.every((view) => view.top && !view.mask);
+  return h("div", {class: "panel padded"}, h("div", {class: "panel-head"}, h("h3", {class: "name"}, image.name), image.note ? h("p", null, image.note) : null),
+    answers ? h("div", {class: "views answers"}, h("figure", null, picture(image, {}, [])), image.views.map((view, i) => answerList(image, view, i)))
+      : h("div", {class: "views"}, image.views.map((view, i) => h("figure", null, picture(image, view, i === 0 ? reference.map((box) => ({box, mark: "same"})) : matchBoxes(above(view.boxes), reference)),
       h("figcaption", null, h("strong", null, view.name), view.boxes ? h("span", {class: "sub"}, caption(view, reference, above(view.boxes), i)) : null),
-      view.top ? h("ol", {class: "top"}, view.top.map((one) => h("li", null, h("span", null, one.label), h("span", null, known(one.score) ? one.score.toFixed(3) : "")))) : null))));
+      view.top ? h("ol", {class: "top"}, view.top.map((one) => topLine(one, false))) : null))));
+}
+
+// A classifier's answers need the picture once only.
+function answerList(image, view, index) {
+  const wanted = (image.views[0].top[0] || {}).label;
+  return h("figure", null, h("figcaption", null, h("strong", null, view.name)),
+    h("ol", {class: "top"}, view.top.map((one, place) => topLine(one, index > 0 && place === 0 && one.label !== wanted))));
+}
+
+// One of the best classes, or a class of the mask with its colour. `differs`: the reference answers something else.
+function topLine(one, differs) {
+  const shade = /^#[0-9a-f]{6}$/.test(one.shade || "") ? h("i", {class: "shade", style: "background:" + one.shade}) : null;
+  const share = known(one.score) ? (100 * one.score).toFixed(1) + " %" : "";
+  return h("li", {class: differs ? "differs" : null}, h("span", null, shade, one.label), h("span", null, share));
 }
 
 function caption(view, reference, boxes, index) {
@@ -57,11 +73,12 @@ function caption(view, reference, boxes, index) {
   return [count("same") + " of " + reference.length, count("extra") ? count("extra") + " extra" : null, count("missing") ? count("missing") + " missing" : null].filter(Boolean).join(", ");
 }
 
-function picture(image, marks) {
+function picture(image, view, marks) {
   const {width, height} = image, size = Math.max(width, height) / 34;
-  const safe = image.uri && /^data:image\/(jpeg|png);base64,/.test(image.uri);
+  const safe = (uri) => uri && /^data:image\/(jpeg|png);base64,/.test(uri);
   return h("svg", {viewBox: "0 0 " + width + " " + height, role: "img", "aria-label": image.name + ", " + show.count(marks.length, "mark")},
-    safe ? h("image", {href: image.uri, width, height}) : null,
+    safe(image.uri) ? h("image", {href: image.uri, width, height}) : null,
+    safe(view.mask) ? h("image", {href: view.mask, width, height, preserveAspectRatio: "none"}) : null,
     marks.map(({box, mark}) => h("g", null, h("rect", {class: mark, x: box[0], y: box[1], width: box[2] - box[0], height: box[3] - box[1]},
       h("title", null, className(box[5]) + " " + box[4].toFixed(2) + " (" + mark + ")")),
       mark === "missing" ? null : h("text", {x: box[0] + size / 5, y: Math.max(box[1], 0) + size, "font-size": size, "stroke-width": size / 6}, className(box[5]) + " " + box[4].toFixed(2)))));

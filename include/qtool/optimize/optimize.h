@@ -19,6 +19,8 @@ struct Quantizer {
   // Ranges of the planned values.
   std::function<calib::CalibrationResult(const model::ModelState&, const data::SampleSource&)> calibrate;
   std::function<void(model::ModelState&, const calib::CalibrationResult&)> encode;
+  // In the place of collect_statistics(), with the same result; may be empty.
+  std::function<Statistics(const ir::Graph&, const data::SampleSource&)> collect = {};
 };
 
 enum class Accept : uint8_t { kAuto, kAlways };

@@ -20,6 +20,8 @@ struct CompareConfig {
   std::optional<double> max_drop;  // of the headline metric, in points (0.5: half a point of mAP or top-1)
   std::vector<std::string> gate;   // recipes that must stay within max_drop; empty: the best one
   int64_t resamples = 1000;        // of the bootstrap; 0: no intervals
+  std::filesystem::path html;      // report as a self-contained page; empty: none
+  std::filesystem::path class_names;  // for the page: a name a line in the order of class indices; empty: of the labels
 };
 
 struct BlockSqnr {
@@ -55,7 +57,7 @@ struct CompareResult {
   std::optional<std::string> gate_failure;     // one sentence; empty: passed, or no gate
 };
 
-// Throws Error(kUsage) for unknown recipes and stages before anything is computed.
+// Throws Error(kUsage) for unknown recipes and stages before anything is computed. Writes the page, if asked for, last.
 [[nodiscard]] CompareResult compare_recipes(const CompareConfig& config, Reporter& reporter);
 
 // The table for a terminal or a README.

@@ -46,7 +46,6 @@ struct QuantizeConfig {
   std::optional<quant::Symmetry> activation_schema, weight_schema;  // --act_quantizer_schema, --param_quantizer_schema
   bool compare_calibration = false;                // tabulate every method
   std::filesystem::path stats;                     // --stats: statistics file instead of data.calib
-  std::vector<std::string> keep_float;             // operators in float; weaker than `precision`
   std::vector<passes::PrecisionRule> precision;    // --float, --act16, --w4, ...: a later one is stronger
   passes::BlockRule blocks;                        // --weight_block_size, --lpbq
   OverrideOptions overrides;

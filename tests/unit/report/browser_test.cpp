@@ -112,6 +112,14 @@ TEST_F(Browser, ShowsEverySectionSortsSearchesAndChangesTheme) {
   EXPECT_THAT(seen["nothing"].get<std::string>(), HasSubstr("Nothing matches"));
   EXPECT_EQ(seen["detail"], "conv2.out");
   EXPECT_EQ(seen["detail_of_worst"], ::qtool::testing::kHostileName);
+  EXPECT_EQ(seen["recipes"], Json({"vanilla", "recommended"}));
+  EXPECT_EQ(seen["range_of_first"], "-1.5 \u2026 1.8");
+  EXPECT_EQ(seen["range_of_second"], "-0.5 \u2026 0.5");
+  EXPECT_EQ(seen["tensors_missing"], 1);
+  EXPECT_EQ(seen["ranges_side_by_side"], 2);
+  EXPECT_EQ(seen["answers_that_differ"], Json({"dog"}));
+  EXPECT_EQ(seen["shades"], 1);
+  EXPECT_EQ(seen["recipes_to_run"], 1);
   EXPECT_EQ(seen["boxes"], 2);
   EXPECT_EQ(seen["boxes_above"], 1);
   EXPECT_EQ(seen["missing"], 1);

@@ -26,6 +26,9 @@ inline nlohmann::json example_tensors() {
   tensors.push_back({{"name", kHostileName}, {"kind", "weight"}, {"op", "Conv"}, {"node", kHostileName}, {"bits", 8}, {"sqnr_db", 31.5},
                      {"grid", {{"min", -2.0}, {"max", 2.0}, {"symmetric", true}, {"channels", 4}}}, {"histogram", histogram(40)},
                      {"channels", {{"min", {-2.0, -0.5, -0.1, 0.0}}, {"max", {2.0, 0.4, 0.2, 0.0}}}}});
+  // Recipes differ in its range, and one of them does without.
+  tensors[2]["by_recipe"] = {{"recommended", {{"grid", {{"min", -0.5}, {"max", 0.5}, {"scale", 0.0039}, {"offset", -128}}}, {"clipped", nullptr}}}};
+  tensors[3]["by_recipe"] = {{"recommended", nullptr}};
   tensors.push_back({{"name", "shape of things"}, {"kind", "output"}, {"bits", nullptr}, {"source", "left in float by --float"}});
   return tensors;
 }
@@ -39,7 +42,8 @@ inline nlohmann::json example_document() {
   document["compare"] = {{"metric", {{"name", "mAP"}, {"unit", "%"}}}, {"images", 300}, {"confidence", 0.95}, {"max_drop", 0.5}, {"reference", "FP32"},
     {"rows", {{{"name", "FP32"}, {"metric", 45.3}, {"size_bytes", 12800000}},
               {{"name", "vanilla"}, {"metric", 0.0}, {"drop", 45.3}, {"drop_low", 43.0}, {"drop_high", 47.1}, {"sqnr_db", 11.0}, {"passes", false}},
-              {{"name", "recommended"}, {"metric", 44.9}, {"drop", 0.4}, {"drop_low", -0.2}, {"drop_high", 0.9}, {"sqnr_db", 24.0}, {"passes", true}}}}};
+              {{"name", "recommended"}, {"metric", 44.9}, {"drop", 0.4}, {"drop_low", -0.2}, {"drop_high", 0.9}, {"sqnr_db", 24.0}, {"passes", true}, {"gain", 44.9},
+               {"gain_over", "vanilla"}, {"seconds", 2.0}, {"evaluate_seconds", 1.0}, {"blocks", {{"boxes", 30.0}, {"scores", 24.0}}}, {"note", kHostileName}}}}};
   document["stages"] = {{{"name", "start"}, {"sqnr_db", 8.0}, {"decision", "start"}}, {{"name", "cle"}, {"sqnr_db", 12.0}, {"decision", "kept"}, {"reason", kHostileName}}};
   document["worst_layers"] = {{{"name", kHostileName}, {"op", "Concat"}, {"kind", "range clash"}, {"cause", "boxes and scores share a grid"}, {"option", "--act_bitwidth 16"}, {"tone", "bad"}},
                               {{"name", "conv3.out"}, {"kind", "outliers"}, {"cause", "a few large values"}, {"figure", "3.1 %"}}};
@@ -50,8 +54,14 @@ inline nlohmann::json example_document() {
   document["equalization"] = {{{"name", "conv1.weight"}, {"before", {{"min", {-2.0, -0.1}}, {"max", {2.0, 0.1}}}}, {"after", {{"min", {-0.6, -0.5}}, {"max", {0.6, 0.5}}}}}};
   document["images"] = {{{"name", kHostileImageName}, {"width", 64}, {"height", 48}, {"uri", "javascript:alert(1)"},
     {"views", {{{"name", "FP32"}, {"boxes", {{4, 4, 30, 30, 0.9, 0}, {40, 8, 60, 40, 0.5, 1}}}}, {{"name", "vanilla"}, {"boxes", Json::array()}}, {{"name", "recommended"}, {"boxes", {{5, 4, 30, 31, 0.8, 0}}}}}}}};
+  const Json answers = {{{"label", kHostileName}, {"score", 0.9}}, {{"label", "dog"}, {"score", 0.1}}};
+  document["images"].push_back({{"name", "answers.jpg"}, {"note", kHostileName}, {"width", 64}, {"height", 48},
+    {"views", {{{"name", "FP32"}, {"top", answers}}, {{"name", "vanilla"}, {"top", {answers[1], answers[0]}}}}}});
+  document["images"].push_back({{"name", "mask.jpg"}, {"width", 64}, {"height", 48},
+    {"views", {{{"name", "FP32"}, {"mask", "javascript:alert(1)"}, {"top", {{{"label", "sky"}, {"shade", "#808000"}}, {{"label", "sea"}, {"shade", "red;x"}}}}}}}});
   document["classes"] = {kHostileName, "dog"};
-  document["run"] = {{"command", "qtool compare m.onnx"}, {"options", {{"profile", "htp"}}}};
+  document["run"] = {{"command", "qtool compare m.onnx"}, {"options", {{"profile", "htp"}}},
+                     {"recipes", {{{"name", kHostileName}, {"options", {{"profile", "htp"}}}}}}};
   return document;
 }
 

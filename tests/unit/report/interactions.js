@@ -46,6 +46,25 @@
   document.querySelector("#worst button").click();
   seen.detail_of_worst = document.querySelector("#tensors .detail h3").textContent;
 
+  // another recipe: its range of the tensor that is shown, and not the tensors it does not have
+  const recipe = document.querySelector("#tensors select[aria-label=Recipe]");
+  const rows = () => document.querySelectorAll("#tensors .list tbody tr").length;
+  all("#tensors .list tbody tr").at(2).click();
+  seen.recipes = [...recipe.options].map((option) => option.value);
+  const range = () => all("#tensors .detail dt").find((one) => one.textContent === "Range of the grid").nextSibling.textContent;
+  seen.range_of_first = range();
+  const of_first = rows();
+  recipe.value = "recommended";
+  recipe.dispatchEvent(new Event("change"));
+  seen.range_of_second = range();
+  seen.tensors_missing = of_first - rows();
+  seen.ranges_side_by_side = all("#tensors .detail table tbody tr").length;
+
+  // answers of a classifier, and masks
+  seen.answers_that_differ = all("#images .differs").map((one) => one.firstChild.textContent);
+  seen.shades = all("#images .shade").length;
+  seen.recipes_to_run = all("#run details").length;
+
   // score slider
   const slider = document.querySelector("#images input[type=range]");
   const same = () => all("#images figure:first-child rect").length;
