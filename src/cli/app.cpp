@@ -149,6 +149,7 @@ int main(int argc, char** argv) {
   add("merge-stats", "joins the statistics of shards", add_merge_stats);
   add("evaluate", "metric on labelled images, float or simulated", add_evaluate);
   add("analyze", "which layers lose accuracy when quantized, and why", add_analyze);
+  add("advise", "which precision suits: FP16 down to W4A8, the first that fails, why, what to try", add_advise);
   add("convert", "ONNX -> unquantized DLC in FP32 or FP16", add_convert);
   add("run", "one forward pass over given tensors, float or simulated", add_run);
   add("bench", "speed on this machine: images/s, latency, memory, float or simulated", add_bench);

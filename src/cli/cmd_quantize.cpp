@@ -5,9 +5,11 @@
 #include "preprocessing_flags.h"
 #include "quantization_flags.h"
 #include "qtool/pipeline/quantize.h"
+#include "qtool/pipeline/search_json.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"
 #include "qtool/support/memory.h"
+#include "search_flags.h"
 #include "stage_table.h"
 
 namespace qtool::cli {
@@ -20,6 +22,7 @@ struct Options {
   QuantizeConfig config;
   PreprocessingFlags preprocessing;
   QuantizationFlags quantization;
+  SearchFlags search;
   std::string emit, timings;
 };
 
@@ -41,14 +44,22 @@ void print_text(const QuantizeConfig& config, const pipeline::QuantizeSummary& s
   if (!s.from_file.empty()) std::printf("%s\n", s.from_file.c_str());
   print_methods(s);
   print_stage_table(s);
+  if (s.search) std::printf("%s\n", s.search->verdict.c_str());
   for (const std::string& name : s.files) std::printf("wrote %s\n", (config.output / name).string().c_str());
   if (!config.html.empty()) std::printf("wrote %s\n", config.html.string().c_str());
   std::printf("%s", format("{:.2f} s (load {:.2f}, calibrate {:.2f}, export {:.2f}), peak memory {:.0f} MB\n", s.seconds.at("total"),
                            s.seconds.at("load"), s.seconds.at("calibrate"), s.seconds.at("export"), peak_memory_mb()).c_str());
 }
 
+nlohmann::ordered_json search_summary(const pipeline::SearchRecord& record) {
+  nlohmann::ordered_json json = pipeline::search_json(record);
+  json["seconds"] = record.seconds;
+  for (size_t i = 0; i < record.rows.size(); ++i) json["steps"][i]["seconds"] = record.rows[i].seconds;
+  return json;
+}
+
 nlohmann::ordered_json summary_json(const pipeline::QuantizeSummary& s) {
-  return {{"samples", s.samples}, {"activation_encodings", s.activation_encodings}, {"parameter_encodings", s.parameter_encodings},
+  return {{"search", s.search ? search_summary(*s.search) : nlohmann::ordered_json(nullptr)}, {"samples", s.samples}, {"activation_encodings", s.activation_encodings}, {"parameter_encodings", s.parameter_encodings},
           {"weights_sqnr_db", s.weight_sqnr_db}, {"preprocessing", s.preprocessing}, {"files", s.files},
           {"optimizations", stages_json(s)}, {"overrides", s.from_file},
           {"skipped", s.skipped_samples}, {"advice", s.advice}, {"seconds", s.seconds}, {"peak_memory_mb", peak_memory_mb()}};
@@ -71,6 +82,7 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   app.add_flag("--skip-bad-images", c.data.skip_bad_images, "count unreadable images instead of failing")->group("Data");
   add_preprocessing(app, o.preprocessing);
   add_quantization(app, o.quantization, c);
+  add_search(app, o.search, c);
   app.add_option("--export-onnx", c.export_onnx, "write the FP32 model with adapted weights and biases")->group("Output");
   app.add_option("--encodings-version", c.encodings_version, "of the encodings file written: 0.6.1 (default), 1.0.0, 2.0.0, 2.1.0, overrides")->group("Output");
   app.add_option("--html", c.html, "report as one HTML file: ranges, histograms, worst layers, sample images")->group("Output");
@@ -88,6 +100,7 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
     c.threads = common.resolved_threads();
     c.data.preprocessing = o.preprocessing.request();
     settle_quantization(app, o.quantization, c);
+    settle_search(app, o.search, c);
     if (c.data_free && c.optimizations.empty()) c.optimizations = {"cle", "bc"};
     if (!o.emit.empty()) c.emit = CLI::detail::split(o.emit, ',');
     const pipeline::QuantizeSummary summary = pipeline::quantize(c, reporter);

@@ -22,6 +22,7 @@ Action add_quantize(CLI::App& app, const CommonOptions& common);
 Action add_run(CLI::App& app, const CommonOptions& common);
 Action add_evaluate(CLI::App& app, const CommonOptions& common);
 Action add_analyze(CLI::App& app, const CommonOptions& common);
+Action add_advise(CLI::App& app, const CommonOptions& common);
 Action add_convert(CLI::App& app, const CommonOptions& common);
 Action add_bench(CLI::App& app, const CommonOptions& common);
 Action add_inspect(CLI::App& app, const CommonOptions& common);

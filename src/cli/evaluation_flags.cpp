@@ -6,6 +6,10 @@ void add_evaluation(CLI::App& app, EvaluationFlags& flags, pipeline::EvaluationR
   app.add_option("--images", c.images, "folder of images")->required()->group("Data");
   app.add_option("--labels", c.labels, "COCO JSON, `file class` list, class folders, YOLO, VOC or mask folder")->group("Data");
   app.add_option("--limit", c.limit, "use N images only")->check(CLI::Range(int64_t{1}, int64_t{1} << 40).description(""))->group("Data");
+  add_task(app, flags, c);
+}
+
+void add_task(CLI::App& app, EvaluationFlags& flags, pipeline::EvaluationRequest& c) {
   app.add_option("--task", flags.task, "classify, detect, segment or auto")->group("Task");
   app.add_option("--class-offset", c.class_offset, "subtracted from the model's class index")->group("Task");
   app.add_option("--decoder", c.decoder, "detection decoder (default: recognised)")->group("Detection");

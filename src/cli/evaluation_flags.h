@@ -14,6 +14,8 @@ struct EvaluationFlags {
 };
 
 void add_evaluation(CLI::App& app, EvaluationFlags& flags, pipeline::EvaluationRequest& request);
+// The part of it that says what is measured, without images and labels.
+void add_task(CLI::App& app, EvaluationFlags& flags, pipeline::EvaluationRequest& request);
 void settle_evaluation(const EvaluationFlags& flags, pipeline::EvaluationRequest& request);
 
 }  // namespace qtool::cli

@@ -30,8 +30,12 @@ void add_quantization(CLI::App& app, QuantizationFlags& flags, pipeline::Quantiz
   app.add_flag("--ignore-encodings,--ignore_encodings", c.overrides.ignore, "do not use the encodings given")->group(group);
   app.add_flag("--allow-unknown-encodings", c.overrides.allow_unknown, "entries for tensors that the model does not have are warnings")->group(group);
   group = "Optimizations";
-  app.add_option("--optimizations,--apply_algorithms", c.optimizations, "comma list of cle, hba, bc, ... (repeatable); `qtool list stages`")
+  app.add_option("--optimizations,--apply_algorithms", c.optimizations, "comma list of cle, hba, bc, ... (repeatable, `qtool list stages`); head, selective: more bits where needed; auto: all of it by measuring")
       ->delimiter(',')->group(group)->allow_extra_args(false);
+  app.add_option("--wide-activations", c.wide_activations, "tensors whose quantizers get 16 bits, comma list; recipes of a search hold them")->delimiter(',')->group(group)->allow_extra_args(false);
+  app.add_flag("--outputs-min-max", c.outputs_min_max, "last layers and outputs keep min-max whatever the calibration method")->group(group);
+  app.add_option("--keep-aside", flags.keep_aside, "calibration samples that ranges do not see (0)")->group(group);
+  app.add_option("--cost-model", c.cost_model, "JSON file with rates of the cost model instead of the profile's")->group(group);
   app.add_option("--accept", c.accept, "auto: keep a stage only if it measures better (default); always")->group(group);
   add_rounding(app, flags, c);
   app.add_option("--cle-relu6", c.relu6, "equalization across ReLU6: auto (default), keep the bound, replace by ReLU")->group(group);
@@ -41,6 +45,7 @@ void settle_quantization(const CLI::App& app, const QuantizationFlags& flags, pi
   if (app.count("--bias_bitwidth") > 0) c.bias_bitwidth = flags.bias;
   if (app.count("--act_bitwidth") > 0) c.act_bitwidth = flags.act;
   if (app.count("--weights_bitwidth") > 0) c.weights_bitwidth = flags.weights;
+  if (app.count("--keep-aside") > 0) c.keep_aside = flags.keep_aside;
   settle_rounding(flags, c);
   if (!flags.recipe.empty()) {
     pipeline::Recipe recipe = pipeline::load_recipe(flags.recipe);

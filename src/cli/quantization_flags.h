@@ -14,7 +14,7 @@ namespace qtool::cli {
 // Values that need a look at the command line before they enter the configuration.
 struct QuantizationFlags {
   std::string recipe;
-  int bias = 0, act = 0, weights = 0;
+  int bias = 0, act = 0, weights = 0, keep_aside = 0;
   CalibrationFlags calibration;
   bool override_params = true;
   PrecisionFlags by_hand;

@@ -167,7 +167,7 @@ class Search {
       if (ceiling - options_.least_gain_db * static_cast<double>(choices.size() + 1) <= most) break;  // not even all of them would pay
       const double alone = result_.sensitivity[i].alone_db;
       set_bits(priced, worst_first[i], options_.wide_bits);
-      if (relative_cost(priced) > options_.most_cost) {
+      if (relative_cost(priced, options_.rates) > options_.most_cost) {
         set_bits(priced, worst_first[i], kNarrowBits);  // a cheaper one further down may still fit
         continue;
       }
@@ -220,7 +220,7 @@ class Search {
   double record(const std::string& name, const model::ModelState& state, bool kept) {
     const OutputNoise noise = simulation_->of(state);
     const auto& blocks = simulation_->measure().blocks();
-    PrecisionStep step{.name = name, .score_db = cost_db(noise.cost(blocks)), .cost = relative_cost(state), .kept = kept};
+    PrecisionStep step{.name = name, .score_db = cost_db(noise.cost(blocks)), .cost = relative_cost(state, options_.rates), .kept = kept};
     for (size_t b = 0; b < blocks.size(); ++b) step.blocks.emplace_back(blocks[b].name, noise.sqnr_db(b));
     for (const auto& [id, entry] : state.encodings) step.wide += !state.graph.is_constant(id) && entry.encoding.bits > kNarrowBits;
     result_.steps.push_back(std::move(step));

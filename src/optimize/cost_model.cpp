@@ -13,6 +13,7 @@ namespace {
 using ir::Graph;
 using ir::Node;
 using ir::ValueId;
+using model::CostRates;
 
 constexpr int kFloatBits = 32;
 
@@ -59,13 +60,17 @@ Cost cost_with(const Graph& graph, const BitsOf& bits, const CostRates& rates) {
       cost.bytes += rates.byte * bytes_of(graph, output, bits(output));
       widest = std::max(widest.value_or(0), bits(output));
     }
-    if (const double macs = multiplications(graph, node); macs > 0.0) cost.macs += macs * rate_of(bits(node.inputs[0]), bits(node.inputs[1]), rates);
+    if (const double macs = multiplications(graph, node); macs > 0.0) {
+      const ValueId weight = node.inputs[1];
+      cost.macs += macs * rate_of(bits(node.inputs[0]), bits(weight), rates);
+      if (graph.is_constant(weight)) cost.weights += rates.weight_byte * bytes_of(graph, weight, bits(weight));
+    }
     // Operators other than matrix products compute at the width of their result: inputs of another width are converted.
     if (!widest || is_learned(graph, node)) continue;
     for (const ValueId input : node.inputs) {
       if (!is_float_value(graph, input) || graph.is_constant(input) || bits(input) == *widest) continue;
       ++cost.convert_count;
-      cost.converts += rates.byte * (bytes_of(graph, input, bits(input)) + bytes_of(graph, input, *widest));
+      cost.converts += rates.convert_byte * (bytes_of(graph, input, bits(input)) + bytes_of(graph, input, *widest));
     }
   }
   return cost;

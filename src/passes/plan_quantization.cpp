@@ -317,7 +317,10 @@ class Planner {
     TensorPlan plan{.role = TensorRole::kWeight, .spec = weight_spec(request, profile_, notes_), .leader = id,
                     .reason = format("weight of {}", node.op_type)};
     if (const auto fixed = options_.fixed.find(id); fixed != options_.fixed.end()) {
-      plan.spec = {.bits = fixed->second.bits, .channel_axis = fixed->second.channel_axis};
+      // A file cannot tell one scale for the tensor from one for its only channel.
+      const int planned = plan.spec.channel_axis;
+      const bool only_channel = fixed->second.channel_axis < 0 && planned >= 0 && request.shape[static_cast<size_t>(planned)] == 1;
+      plan.spec = {.bits = fixed->second.bits, .channel_axis = only_channel ? planned : fixed->second.channel_axis};
       plan.reason = "encodings file";
     }
     plan_.tensors[id] = std::move(plan);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
+#include "qtool/data/subset_source.h"
 #include "qtool/support/error.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"
@@ -72,6 +74,30 @@ std::map<std::string, optimize::ChannelMoments> image_input_moments(const DataOp
   return {{inputs[0].name, std::move(moments)}};
 }
 
+namespace {
+
+std::string hash_of(const std::vector<std::string>& hashes) {
+  const std::string all = format("{}", join(hashes, "\n"));
+  return sha256_hex(std::as_bytes(std::span(all)));
+}
+
+}  // namespace
+
+CalibrationData without_samples_aside(const CalibrationData& data, int64_t most) {
+  CalibrationData part{.preprocessing_line = data.preprocessing_line, .preprocessing_json = data.preprocessing_json,
+                       .preprocessing = data.preprocessing, .first_images = data.first_images, .sha256 = data.sha256,
+                       .sample_sha256 = data.sample_sha256, .statistics = data.statistics, .skipped = data.skipped};
+  if (!data.source) return part;
+  std::vector<int64_t> kept(static_cast<size_t>(data.source->size()));
+  std::iota(kept.begin(), kept.end(), int64_t{0});
+  if (most > 0) kept = data::split_held_out(data.source->size(), most).kept;
+  part.sample_sha256.clear();
+  for (const int64_t index : kept) part.sample_sha256.push_back(data.sample_sha256[static_cast<size_t>(index)]);
+  part.sha256 = hash_of(part.sample_sha256);
+  part.source = data::subset_of(*data.source, std::move(kept));
+  return part;
+}
+
 CalibrationData open_calibration_data(const DataOptions& options, const ir::Graph& graph, int threads, Reporter& reporter) {
   const std::vector<data::InputSpec> inputs = input_specs(graph);
   data::SampleListing listing = data::list_samples(options.calib, inputs);
@@ -107,8 +133,7 @@ CalibrationData open_calibration_data(const DataOptions& options, const ir::Grap
   }
   result.first_images = first_images(image_files, *result.source);
   for (int64_t i = 0; i < result.source->size(); ++i) result.sample_sha256.push_back(hashes.at(result.source->name(i)));
-  const std::string all = format("{}", join(result.sample_sha256, "\n"));
-  result.sha256 = sha256_hex(std::as_bytes(std::span(all)));
+  result.sha256 = hash_of(result.sample_sha256);
   return result;
 }
 

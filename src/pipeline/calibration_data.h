@@ -26,6 +26,10 @@ struct CalibrationData {
 [[nodiscard]] CalibrationData open_calibration_data(const DataOptions& options, const ir::Graph& graph, int threads,
                                                     Reporter& reporter);
 
+// `data` without the samples that data::split_held_out keeps aside when it may take `most`; `data` must outlive the result.
+// With most = 0 all samples. Without a source, or with too few samples to divide: all of them.
+[[nodiscard]] CalibrationData without_samples_aside(const CalibrationData& data, int64_t most);
+
 // What preprocessing says of an image input before any image is seen: its range, and the mean and deviation of ordinary
 // photographs. Empty when the model's inputs are no images.
 [[nodiscard]] std::map<std::string, optimize::ChannelMoments> image_input_moments(const DataOptions& options, const ir::Graph& graph,

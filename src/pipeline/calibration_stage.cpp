@@ -44,8 +44,7 @@ class Stage {
 
  private:
   calib::CalibrationResult calibrate(const data::SampleSource& source) {
-    const bool histograms = method_->needs_histogram || config_.compare_calibration || config_.histograms || !config_.html.empty();
-    const calib::CalibrationOptions options{.threads = config_.threads, .histograms = histograms};
+    const calib::CalibrationOptions options{.threads = config_.threads, .histograms = needs_histograms(config_)};
     if (shared_ != nullptr) return shared_->calibrate(state_.graph, observed_, source, options, reporter_);
     return calib::calibrate(state_.graph, observed_, source, options, reporter_);
   }
@@ -139,6 +138,12 @@ class Stage {
 };
 
 }  // namespace
+
+bool needs_histograms(const QuantizeConfig& config) {
+  const bool protects_outputs = config.chooses_precision() || config.outputs_min_max;  // see optimize::decision_ranges
+  return calib::builtin_registry().at(config.method_of_activations()).needs_histogram || protects_outputs || config.compare_calibration ||
+         config.histograms || !config.html.empty();
+}
 
 CalibrationStage run_calibration(const QuantizeConfig& config, const model::ModelState& state, const data::SampleSource& source, SharedWork* shared, Reporter& reporter) {
   return Stage(config, state, source, shared, reporter).run();

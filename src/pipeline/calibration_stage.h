@@ -34,6 +34,9 @@ struct CalibrationStage {
   std::optional<MethodComparison> comparison;
 };
 
+// Whether calibration has to collect histograms for what this configuration does with the statistics.
+[[nodiscard]] bool needs_histograms(const QuantizeConfig& config);
+
 // `state` must be planned. One pass over the data. With the methods "auto" and "best" up to 32 samples are kept aside to
 // measure noise at the outputs; with --compare-calibration alone these samples judge the methods and count for the final
 // ranges all the same. `shared` (may be nullptr) keeps statistics for other recipes.

@@ -36,8 +36,7 @@ std::vector<std::string> split_stages(const std::string& text) {
 
 bool is_stage_list(const std::string& text) {
   const std::vector<std::string> stages = split_stages(text);
-  return std::all_of(stages.begin(), stages.end(),
-                     [](const std::string& stage) { return stage == "selective" || optimize::builtin_registry().find(stage) != nullptr; });
+  return std::all_of(stages.begin(), stages.end(), is_optimization);
 }
 
 // One recipe of the list as a configuration.

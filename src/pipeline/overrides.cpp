@@ -52,7 +52,9 @@ void add_to_plan(const Overrides& overrides, passes::PlanOptions& options) {
 
 void freeze_encodings(Overrides& overrides, model::ModelState& state) {
   for (const auto& [id, encoding] : overrides.resolved.grids) {
-    state.encodings[id] = {.encoding = encoding, .source = kSource, .frozen = true};
+    model::EncodingEntry& entry = state.encodings[id] = {.encoding = encoding, .source = kSource, .frozen = true};
+    const model::TensorPlan* plan = state.plan.find(id);
+    if (plan != nullptr && plan->role == model::TensorRole::kWeight && !encoding.per_channel()) entry.encoding.channel_axis = plan->spec.channel_axis;
   }
 }
 

@@ -8,7 +8,9 @@
 #include "qtool/data/subset_source.h"
 #include "qtool/optimize/choose_ranges.h"
 #include "qtool/passes/compute_encodings.h"
+#include "qtool/support/error.h"
 #include "qtool/support/format.h"
+#include "qtool/support/nearest_name.h"
 #include "shared_work.h"
 
 namespace qtool::pipeline {
@@ -16,25 +18,9 @@ namespace qtool::pipeline {
 namespace {
 
 constexpr int64_t kMostHeldOut = 16;
+constexpr double kHeadOnly = -1e9;    // dB that every model reaches, so that nothing but the head is widened
+constexpr int kWideBits = 16;
 constexpr int64_t kMostSamples = 64;  // for the ranges of the search; the final ones see all
-
-void widen(const optimize::ActivationBits& bits, model::ModelState& state) {
-  for (auto& [id, tensor] : state.plan.tensors) {
-    if (tensor.role != model::TensorRole::kActivation) continue;
-    if (const auto at = bits.find(tensor.leader); at != bits.end()) tensor.spec.bits = at->second;
-  }
-  // Box arithmetic in 16 bits with anchor points in 8 would still be off by a third of a cell.
-  for (const ir::NodeId id : state.graph.node_ids()) {
-    const ir::Node& node = state.graph.node(id);
-    const model::TensorPlan* result = state.plan.find(node.outputs[0]);
-    if (result == nullptr || !bits.contains(result->leader)) continue;
-    for (const ir::ValueId input : node.inputs) {
-      const auto operand = state.plan.tensors.find(input);
-      const bool constant = operand != state.plan.tensors.end() && state.graph.is_constant(input);
-      if (constant && operand->second.role == model::TensorRole::kActivation) operand->second.spec.bits = result->spec.bits;
-    }
-  }
-}
 
 // Where the method of activations is itself to be measured, those that it chooses among; outliers rarely pay, so the search
 // starts from a percentile.
@@ -49,14 +35,28 @@ std::vector<MethodVariant> trial_methods(const QuantizeConfig& config) {
 
 }  // namespace
 
+void widen_constants(const optimize::ActivationBits& bits, model::ModelState& state) {
+  // Box arithmetic in 16 bits with anchor points in 8 would still be off by a third of a cell.
+  for (const ir::NodeId id : state.graph.node_ids()) {
+    const ir::Node& node = state.graph.node(id);
+    const model::TensorPlan* result = state.plan.find(node.outputs[0]);
+    if (result == nullptr || !bits.contains(result->leader)) continue;
+    for (const ir::ValueId input : node.inputs) {
+      const auto operand = state.plan.tensors.find(input);
+      const bool constant = operand != state.plan.tensors.end() && state.graph.is_constant(input);
+      if (constant && operand->second.role == model::TensorRole::kActivation) operand->second.spec.bits = result->spec.bits;
+    }
+  }
+}
+
 optimize::PrecisionResult select_precision(const QuantizeConfig& config, const model::ModelState& floats, const PlanFunction& plan,
-                                           const data::SampleSource& source, SharedWork* shared, Reporter& reporter) {
+                                           const data::SampleSource& source, const model::CostRates& rates, SharedWork* shared, Reporter& reporter) {
   data::HeldOutSplit split = data::split_held_out(source.size(), kMostHeldOut);
   if (static_cast<int64_t>(split.kept.size()) > kMostSamples) split.kept.resize(kMostSamples);
   const auto kept = data::subset_of(source, split.kept), held_out = data::subset_of(source, split.held_out);
 
   model::ModelState planned = floats;
-  plan(planned);
+  plan(planned, {});
   const calib::CalibrationOptions all{.threads = config.threads, .histograms = true};
   const std::vector<ir::ValueId> observed = passes::observed_values(planned);
   const calib::CalibrationResult seen = shared != nullptr ? shared->calibrate(planned.graph, observed, *kept, all, reporter)
@@ -66,8 +66,7 @@ optimize::PrecisionResult select_precision(const QuantizeConfig& config, const m
   for (const MethodVariant& variant : trial_methods(config)) {
     methods.push_back({variant.label, [&, variant](const optimize::ActivationBits& bits) {
                          model::ModelState state = floats;
-                         plan(state);
-                         widen(bits, state);
+                         plan(state, bits);
                          (void)passes::compute_encodings(state, seen.statistics, *variant.method, weight_method, variant.options,
                                                          optimize::decision_ranges(state, seen.statistics));
                          return state;
@@ -79,13 +78,31 @@ optimize::PrecisionResult select_precision(const QuantizeConfig& config, const m
     const auto at = seen.statistics.find(tensor->leader);
     return at == seen.statistics.end() || at->second.empty() ? std::nullopt : std::optional(at->second.range);
   };
-  return optimize::choose_precision(methods, range_of, *held_out, {.threads = config.threads}, reporter);
+  optimize::PrecisionOptions options{.threads = config.threads, .rates = rates};
+  const PrecisionLimits& limits = config.precision_limits;
+  options.most_cost = limits.most_cost.value_or(config.search.target_cost.value_or(options.most_cost));
+  options.least_gain_db = limits.least_gain_db.value_or(options.least_gain_db);
+  if (!config.selective()) {
+    methods.resize(1);
+    options.target_db = kHeadOnly;
+  }
+  return optimize::choose_precision(methods, range_of, *held_out, options, reporter);
 }
 
-void widen_activations(const optimize::PrecisionResult& precision, model::ModelState& state) {
+optimize::ActivationBits wide_activations(const std::vector<std::string>& names, const ir::Graph& graph) {
   optimize::ActivationBits bits;
-  for (const optimize::PrecisionChoice& choice : precision.choices) bits[choice.value] = choice.bits;
-  widen(bits, state);
+  for (const std::string& name : names) {
+    const ir::ValueId id = graph.find_value(name);
+    if (id == ir::kNoValue || graph.is_constant(id)) {
+      std::vector<std::string> all;
+      for (const ir::ValueId known : graph.value_ids()) {
+        if (!graph.is_constant(known)) all.push_back(graph.value(known).name);
+      }
+      throw Error(ErrorCode::kUsage, format("--wide-activations: the model has no activation '{}'{}", name, did_you_mean(name, all)));
+    }
+    bits[id] = kWideBits;
+  }
+  return bits;
 }
 
 std::vector<optimize::StageRow> precision_rows(const ir::Graph& graph, const optimize::PrecisionResult& precision) {

@@ -10,14 +10,19 @@ namespace qtool::pipeline {
 
 class SharedWork;
 
-using PlanFunction = std::function<void(model::ModelState&)>;
+// Plans a model with these widths of some activations.
+using PlanFunction = std::function<void(model::ModelState&, const optimize::ActivationBits&)>;
 
 // `floats` is the cleaned float model; `plan` plans it as the rest of the run will. Some samples are kept aside to judge by.
+// Without "selective" among the optimizations only the head is treated ("head").
 [[nodiscard]] optimize::PrecisionResult select_precision(const QuantizeConfig& config, const model::ModelState& floats, const PlanFunction& plan,
-                                                         const data::SampleSource& source, SharedWork* shared, Reporter& reporter);
+                                                         const data::SampleSource& source, const model::CostRates& rates, SharedWork* shared, Reporter& reporter);
 
-// Gives these quantizer groups their widths in the plan, and the constants that their operators compute with.
-void widen_activations(const optimize::PrecisionResult& precision, model::ModelState& state);
+// In a plan with these widths: gives the constants that such operators compute with the same width.
+void widen_constants(const optimize::ActivationBits& bits, model::ModelState& state);
+
+// The tensors of --wide-activations. Throws Error(kUsage) for a name that the model does not have.
+[[nodiscard]] optimize::ActivationBits wide_activations(const std::vector<std::string>& names, const ir::Graph& graph);
 
 // The search as rows of the stage table.
 [[nodiscard]] std::vector<optimize::StageRow> precision_rows(const ir::Graph& graph, const optimize::PrecisionResult& precision);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "aimet_config.h"
+#include "cost_rates_file.h"
 #include "embedded_texts.h"
 #include "qtool/support/error.h"
 #include "qtool/support/files.h"
@@ -112,7 +113,7 @@ TargetProfile parse(const std::string& text, int depth) {
   if (is_aimet_config(file)) return profile_of_aimet_config(file);
   refuse_unknown_keys(file, {"schema", "name", "summary", "extends", "activations", "weights", "bias", "min_range", "quantize_inputs", "quantize_outputs",
                              "strict_symmetric", "unsigned_symmetric", "fused_groups", "same_encoding_ops", "tied_ops", "fixed_output_ranges",
-                             "unquantized_ops", "quantized_ops", "op_limits", "concat"},
+                             "unquantized_ops", "quantized_ops", "op_limits", "concat", "cost"},
                       "the profile");
   if (file.at("schema").get<int>() != 1) throw Error(ErrorCode::kInvalidData, "this tool reads profile schema 1");
   TargetProfile profile = base_of(file, depth);
@@ -134,6 +135,7 @@ TargetProfile parse(const std::string& text, int depth) {
   if (file.contains("fixed_output_ranges")) read_ranges(file["fixed_output_ranges"], profile);
   if (file.contains("op_limits")) read_limits(file["op_limits"], profile);
   if (file.contains("concat")) read_concat(file["concat"], profile);
+  if (file.contains("cost")) read_cost_rates(file["cost"], profile.cost);
   check(profile);
   return profile;
 }

@@ -14,25 +14,11 @@
 #include "quantize_page.h"
 #include "quantized_model.h"
 #include "report.h"
+#include "search_files.h"
+#include "search_options.h"
 #include "statistics_source.h"
 
 namespace qtool::pipeline {
-
-bool QuantizeConfig::selective() const {
-  return std::find(optimizations.begin(), optimizations.end(), "selective") != optimizations.end();
-}
-
-std::vector<std::string> QuantizeConfig::stages() const {
-  std::vector<std::string> names;
-  std::copy_if(optimizations.begin(), optimizations.end(), std::back_inserter(names), [](const std::string& name) { return name != "selective"; });
-  return names;
-}
-
-std::string QuantizeConfig::method_of_activations() const {
-  if (!activation_method.empty()) return activation_method;
-  const bool can_measure = !data_free && stats.empty();
-  return !optimizations.empty() && can_measure ? "best" : "min-max";
-}
 
 void QuantizeConfig::validate() const {
   std::vector<std::string> problems;
@@ -58,7 +44,10 @@ void QuantizeConfig::validate() const {
   if (method == "seqmse") problems.push_back("--act_quantizer_calibration seqmse: SeqMSE is a method for weights, use mse");
   if (adaround.classic.iterations < 0 || adaround.classic.batch_rows < 1) problems.push_back("--adaround-iterations and --adaround-batch: at least 1");
   (void)optimize::builtin_registry().resolve(stages());
-  if (selective() && data_free) problems.push_back("--optimizations selective measures on samples; it does not go with --data-free");
+  if ((chooses_precision() || automatic()) && data_free) {
+    problems.push_back(format("--optimizations {} measures on samples; it does not go with --data-free", join(optimizations, ",")));
+  }
+  check_search(*this, problems);
   if (data_free && !data.calib.empty()) problems.push_back("--data-free goes without --calib");
   if (data_free && calib::builtin_registry().at(method).needs_histogram) {
     problems.push_back(format("--act_quantizer_calibration {} needs samples; with --data-free leave it at min-max", method));
@@ -128,9 +117,12 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   for (const std::string& name : outputs ? config.emit : std::vector<std::string>()) {
     for (const exporters::OutputFile& file : exporters::builtin_registry().at(name).write(request)) emit(file.name, file.content, file.counts);
   }
+  if (outputs) {
+    for (const exporters::OutputFile& file : search_files(config, quantized, stem, reporter)) emit(file.name, file.content);
+  }
   clock.mark("export");
   summary.weight_sqnr_db = total_weight_sqnr(state);
-  const ReportInputs report_inputs{config, quantized, data, summary.weight_sqnr_db, files};
+  const ReportInputs report_inputs{quantized.resolved ? *quantized.resolved : config, quantized, data, summary.weight_sqnr_db, files};
   const std::string report = write_report(report_inputs);
   if (outputs) emit("report.json", std::as_bytes(std::span(report)));
   if (page) page->add(config.html.filename().string(), quantize_page({report_inputs, report, weights_before, *reference}, reporter));
@@ -152,6 +144,7 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   summary.advice = quantized.advice;
   summary.stages = quantized.optimized.rows;
   summary.held_out = quantized.optimized.held_out;
+  summary.search = quantized.search;
   summary.seconds = clock.seconds;
   return summary;
 }

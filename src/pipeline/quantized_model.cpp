@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cost_rates_file.h"
 #include "dead_outputs.h"
 #include "normalization_check.h"
 #include "precision_stage.h"
@@ -10,6 +11,7 @@
 #include "qtool/pipeline/profile_file.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
+#include "recipe_search.h"
 #include "statistics_source.h"
 
 namespace qtool::pipeline {
@@ -29,6 +31,7 @@ model::TargetProfile resolved_profile(const QuantizeConfig& config) {
     profile.weight_symmetric = true;  // backends take per-channel weights symmetric only
   }
   if (!config.min_range.empty()) set_min_range(profile, config.min_range);
+  if (!config.cost_model.empty()) profile.cost = load_cost_rates(config.cost_model, profile.cost);
   if (!config.concat_policy.empty()) profile.concat_policy = concat_policy_of(config.concat_policy);
   if (!config.bias_overflow_guard) profile.bias_overflow_guard = false;
   if (profile.per_channel && config.weight_schema == quant::Symmetry::kAsymmetric) {
@@ -101,10 +104,11 @@ void say_plan(const passes::PlanNotes& notes, Reporter& reporter) {
   add(notes.unblocked, "weights without blocks");
 }
 
-passes::PlanOptions plan_options(const QuantizeConfig& config, const std::optional<Overrides>& overrides) {
+passes::PlanOptions plan_options(const QuantizeConfig& config, const std::optional<Overrides>& overrides, const optimize::ActivationBits& wide) {
   passes::PlanOptions options{.rules = config.precision};
   options.blocks = config.blocks;
   if (overrides) add_to_plan(*overrides, options);
+  options.tensor_bits.insert(wide.begin(), wide.end());
   return options;
 }
 
@@ -154,8 +158,12 @@ rounding::AdaroundOptions adaround_options(const QuantizeConfig& config, const C
 
 }  // namespace
 
-QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel model, const CalibrationData& data, StageClock& clock,
+QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel model, const CalibrationData& all_data, StageClock& clock,
                                   Reporter& reporter, SharedWork* shared) {
+  if (config.automatic()) return search_recipe(config, model, all_data, clock, reporter);
+  std::optional<CalibrationData> part;
+  if (config.keep_aside.value_or(0) > 0) part = without_samples_aside(all_data, *config.keep_aside);
+  const CalibrationData& data = part ? *part : all_data;
   QuantizedModel result{.model = std::move(model), .profile = resolved_profile(config)};
   model::ModelState& state = result.model.state;
   const calib::Method& activation_method = calib::builtin_registry().at(config.method_of_activations());
@@ -163,17 +171,21 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
   passes::ChosenRanges chosen;  // once all samples were seen
 
   std::optional<Overrides> overrides = load_overrides(config.overrides, result.model, reporter);
+  optimize::ActivationBits wide = wide_activations(config.wide_activations, state.graph);
+  const PlanFunction plan = [&](model::ModelState& target, const optimize::ActivationBits& more) {
+    optimize::ActivationBits bits = wide;
+    bits.insert(more.begin(), more.end());
+    result.plan_notes = passes::plan_quantization(target, result.profile, ops::builtin_registry(), plan_options(config, overrides, bits));
+    apply_schemas(config, target.plan);
+    widen_constants(bits, target);
+    if (overrides) freeze_encodings(*overrides, target);
+  };
   optimize::Quantizer quantizer{
-      .plan = [&](model::ModelState& target) {
-        result.plan_notes = passes::plan_quantization(target, result.profile, ops::builtin_registry(), plan_options(config, overrides));
-        apply_schemas(config, target.plan);
-        if (result.precision) widen_activations(*result.precision, target);
-        if (overrides) freeze_encodings(*overrides, target);
-      },
+      .plan = [&](model::ModelState& target) { plan(target, {}); },
       .calibrate = [&](const model::ModelState& target, const data::SampleSource& source) {
         // Some of the samples only serve to compare stages.
         if (&source != data.source.get()) {
-          const calib::CalibrationOptions quick{.threads = config.threads, .histograms = activation_method.needs_histogram};
+          const calib::CalibrationOptions quick{.threads = config.threads, .histograms = needs_histograms(config)};
           const std::vector<ir::ValueId> observed = passes::observed_values(target);
           return shared != nullptr ? shared->calibrate(target.graph, observed, source, quick, reporter)
                                    : calib::calibrate(target.graph, observed, source, quick, reporter);
@@ -188,16 +200,17 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
       .encode = [&](model::ModelState& target, const calib::CalibrationResult& seen) {
         std::erase_if(target.encodings, [](const auto& entry) { return !entry.second.frozen; });
         // A method that cuts tails must not cut the rare positives of a detector's last layers.
-        if (chosen.empty() && config.selective()) chosen = optimize::decision_ranges(target, seen.statistics);
+        if (chosen.empty() && (config.chooses_precision() || config.outputs_min_max)) chosen = optimize::decision_ranges(target, seen.statistics);
         result.notes = passes::compute_encodings(target, seen.statistics, activation_method, weight_method,
                                                  {.percentile = config.percentile}, chosen, &result.profile);
       }};
   if (shared != nullptr) {
     quantizer.collect = [&](const ir::Graph& graph, const data::SampleSource& source) { return shared->collect(graph, source, config.threads, reporter); };
   }
-  if (config.selective() && data.source) {
-    const auto select = [&] { return select_precision(config, state, quantizer.plan, *data.source, shared, reporter); };
+  if (config.chooses_precision() && data.source) {
+    const auto select = [&] { return select_precision(config, state, plan, *data.source, result.profile.cost, shared, reporter); };
     result.precision = shared != nullptr ? shared->precision(range_options(config), state.graph, select) : select();
+    for (const optimize::PrecisionChoice& choice : result.precision->choices) wide[choice.value] = choice.bits;
   }
   if (data.statistics) {
     quantizer.plan(state);

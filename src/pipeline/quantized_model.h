@@ -26,6 +26,8 @@ struct QuantizedModel {
   optimize::RangeChoices range_choices;     // of the method "auto"
   std::optional<MethodComparison> comparison;
   std::optional<optimize::PrecisionResult> precision;  // of --optimizations selective
+  std::optional<SearchRecord> search;       // of --optimizations auto
+  std::optional<QuantizeConfig> resolved;   // what the search decided, as options that give this result without a search
   passes::EncodingNotes notes;
   std::optional<OverrideOutcome> overrides; // with --quantization_overrides
   std::vector<std::string> warnings;        // said already
@@ -42,7 +44,7 @@ void refuse_quantized_model(const LoadedModel& model, const std::filesystem::pat
 [[nodiscard]] optimize::Accept parse_accept(const std::string& text);
 [[nodiscard]] optimize::Relu6Policy parse_relu6_policy(const std::string& text);
 
-// `data` without a source: data-free. `shared` (may be nullptr) keeps what other recipes on the same model and data need too; it
+// `data` without a source: data-free. "auto" among the optimizations starts a search (recipe_search.h). `shared` (may be nullptr) keeps what other recipes on the same model and data need too; it
 // changes no byte of the result. Marks the stages "calibrate" and "encodings" on the clock.
 [[nodiscard]] QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel model, const CalibrationData& data,
                                                 StageClock& clock, Reporter& reporter, SharedWork* shared = nullptr);

@@ -11,6 +11,7 @@
 #include "qtool/quant/quantize.h"
 #include "qtool/quant/symmetry_name.h"
 #include "report_precision.h"
+#include "qtool/pipeline/search_json.h"
 
 namespace qtool::pipeline {
 
@@ -220,6 +221,7 @@ std::string write_report(const ReportInputs& in) {
   if (in.quantized.comparison) report["calibration"]["comparison"] = comparison_json(in.quantized);
   if (!in.quantized.range_choices.tried.empty()) report["calibration"]["range_choices"] = choices_json(in.quantized);
   report["weights_sqnr_db"] = finite_or_null(in.weight_sqnr_db);
+  if (in.quantized.search) report["search"] = search_json(*in.quantized.search);
   if (in.quantized.precision) report["selective"] = precision_json(in.quantized.model.state.graph, *in.quantized.precision);
   if (!in.quantized.optimized.rows.empty()) report["optimizations"] = optimizations_json(in.quantized.optimized);
   report["tensors"] = tensors_json(in);

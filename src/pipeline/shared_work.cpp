@@ -67,6 +67,10 @@ std::string range_options(const QuantizeConfig& config) {
   // What the recipe leaves to the whole of the options, and the folder that it does not name.
   json["method"] = config.method_of_activations();
   json["selective"] = config.selective();
+  json["head"] = config.chooses_precision();
+  if (config.precision_limits.most_cost) json["most_cost"] = *config.precision_limits.most_cost;
+  if (config.precision_limits.least_gain_db) json["least_gain_db"] = *config.precision_limits.least_gain_db;
+  json["cost_model"] = config.cost_model.string();
   json["overrides"] = config.overrides.file.string();
   json["histograms"] = config.histograms;
   return json.dump() + "\n";

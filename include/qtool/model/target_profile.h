@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "qtool/model/cost_rates.h"
 #include "qtool/quant/encoding.h"
 
 namespace qtool::model {
@@ -58,6 +59,7 @@ struct TargetProfile {
   std::map<std::string, OperatorLimits> op_limits = {};
   ConcatPolicy concat_policy = ConcatPolicy::kOwn;
   double concat_threshold = 4.0;             // ratio of the largest magnitudes of two inputs
+  CostRates cost = {};                       // of the hardware family, for searches among precisions
 
   // Smallest hi - lo of a grid of that width, real units.
   [[nodiscard]] double minimum_range(int bits) const;

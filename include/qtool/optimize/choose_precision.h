@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "qtool/data/sample_source.h"
+#include "qtool/model/cost_rates.h"
 #include "qtool/model/model_state.h"
 #include "qtool/optimize/head_analysis.h"
 #include "qtool/support/reporter.h"
@@ -29,6 +30,7 @@ struct PrecisionOptions {
   double work = 4e12;           // multiplications to spend on step 3, about; decides the number of samples there
   double least_gain_db = 0.2;   // of the whole, that one more wide tensor must bring
   double most_cost = 1.05;      // relative to all 8-bit (cost_model.h)
+  model::CostRates rates = {};
   double target_db = 40.0;      // good enough: nothing is widened past it
 };
 

@@ -10,7 +10,9 @@
 #include "qtool/data/preprocess_request.h"
 #include "qtool/optimize/optimize.h"
 #include "qtool/passes/plan_quantization.h"
+#include "qtool/pipeline/evaluate_model.h"
 #include "qtool/pipeline/load_model.h"
+#include "qtool/pipeline/search_record.h"
 #include "qtool/quant/encoding.h"
 #include "qtool/rounding/adaround.h"
 #include "qtool/support/reporter.h"
@@ -29,6 +31,19 @@ struct OverrideOptions {
   std::filesystem::path file;                      // --quantization_overrides: encodings of any kind
   bool ignore = false;                             // --ignore-encodings
   bool allow_unknown = false;                      // names the model does not have are warnings
+};
+
+// What --optimizations auto aims at, and how long it may look for it.
+struct SearchOptions {
+  std::optional<double> target_drop;               // points of the headline metric; empty: a default, and no costly precision
+  std::optional<double> target_cost;               // relative to 8 bits everywhere: upper limit, also of "selective"
+  std::optional<double> time_budget;               // seconds
+  EvaluationRequest evaluation;                    // labelled images given for choosing; empty: the label-free estimate
+};
+
+// How far "selective" goes; empty: its defaults (optimize/choose_precision.h).
+struct PrecisionLimits {
+  std::optional<double> most_cost, least_gain_db;
 };
 
 struct QuantizeConfig {
@@ -53,7 +68,13 @@ struct QuantizeConfig {
   std::string concat_policy;                       // --concat_policy; empty: that of the profile
   bool bias_overflow_guard = true;                 // --no-bias-overflow-guard
   std::string encodings_version = "0.6.1";         // of --emit encodings
-  std::vector<std::string> optimizations;          // --optimizations: stages, see optimize/registry.h
+  std::vector<std::string> optimizations;          // --optimizations: stages (optimize/registry.h), head, selective, auto
+  SearchOptions search;                            // of "auto"
+  PrecisionLimits precision_limits;                // of "selective"
+  std::vector<std::string> wide_activations;       // --wide-activations: tensors with 16 bits, as a search found them
+  bool outputs_min_max = false;                    // --outputs-min-max: last layers and outputs keep min-max under any method
+  std::optional<int> keep_aside;                   // --keep-aside: calibration samples that ranges do not see
+  std::filesystem::path cost_model;                // --cost-model: rates instead of the profile's
   std::string accept = "auto";                     // --accept: auto, always
   std::string relu6 = "auto";                      // --cle-relu6: auto, keep, replace
   std::string adaround_method = "descent";         // --adaround-method, see rounding/adaround.h
@@ -64,9 +85,12 @@ struct QuantizeConfig {
   bool histograms = false;                         // collect them although the method needs none
   int threads = 1;
 
-  // `optimizations` without "selective", which chooses precision before any stage runs.
+  // `optimizations` without those that are no stages: "head" and "selective" choose precision before any stage runs, "auto"
+  // searches for a whole recipe.
   [[nodiscard]] std::vector<std::string> stages() const;
   [[nodiscard]] bool selective() const;
+  [[nodiscard]] bool chooses_precision() const;    // "head" or "selective"
+  [[nodiscard]] bool automatic() const;
 
   // What was named; else min-max, as other quantizers do, and `best` as soon as samples and --optimizations are there: who
   // asks for accuracy is not served by ranges that outliers set.
@@ -95,11 +119,15 @@ struct QuantizeSummary {
   std::vector<optimize::StageRow> stages;          // what the optimizations did; empty without any
   int64_t held_out = 0;                            // samples their scores come from
   std::vector<std::string> advice;                 // what the recommended recipe would change
+  std::optional<SearchRecord> search;              // of --optimizations auto
   std::map<std::string, double> seconds;           // by stage, and "total"
 };
 
 // Writes `<model>.encodings.json`, `<model>.dlc` and `report.json` into config.output, all or nothing, and then the page.
 [[nodiscard]] QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter);
+
+// Whether --optimizations takes this name: a stage, "head", "selective" or "auto".
+[[nodiscard]] bool is_optimization(const std::string& name);
 
 [[nodiscard]] std::string tool_version();
 
