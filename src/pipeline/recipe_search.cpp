@@ -180,8 +180,9 @@ class RecipeSearch {
     accepted_.emplace(std::move(trial));
   }
 
-  // The target is met: 4-bit weights are cheaper where the backend has them, and may meet it too.
+  // Less than 8 bits everywhere is asked for, and the target is met: 4-bit weights may meet both.
   void attempt_narrow_weights() {
+    if (config_.search.target_cost.value_or(1.0) >= 1.0) return;
     const Trial& best = best_so_far();
     const auto limits = best.quantized.profile.op_limits.find("Conv");
     const bool known = limits != best.quantized.profile.op_limits.end() && std::ranges::count(limits->second.weight_bits, 4) > 0;

@@ -124,10 +124,10 @@ TEST_F(Compare, RecipesAreCheckedBeforeTheyAreUsed) {
 }
 
 TEST_F(Compare, OptionsBesideARecipeAreStronger) {
-  ASSERT_EQ(quantize("classifier", folder_ / "out", {"--recipe", "recommended", "--profile", "dsp"}).exit_code, 0);
+  ASSERT_EQ(quantize("classifier", folder_ / "out", {"--recipe", "aimet", "--profile", "dsp"}).exit_code, 0);
   const Json report = Json::parse(read_text(folder_ / "out/report.json"));
   EXPECT_EQ(report["recipe"]["options"]["profile"], "dsp");
-  EXPECT_EQ(report["recipe"]["options"]["act_quantizer_calibration"], "percentile");
+  EXPECT_EQ(report["recipe"]["options"]["act_quantizer_calibration"], "sqnr");
 }
 
 TEST_F(Compare, AReportsRecipeRunsAgainToTheSameBytes) {

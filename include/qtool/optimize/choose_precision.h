@@ -28,7 +28,7 @@ struct PrecisionOptions {
   int wide_bits = 16;
   int64_t samples = 16;         // of those kept aside
   double work = 4e12;           // multiplications to spend on step 3, about; decides the number of samples there
-  double least_gain_db = 0.2;   // of the whole, that one more wide tensor must bring
+  double least_gain_db = 0.1;   // of the whole, that one more wide tensor must bring
   double most_cost = 1.05;      // relative to all 8-bit (cost_model.h)
   model::CostRates rates = {};
   double target_db = 40.0;      // good enough: nothing is widened past it
