@@ -88,9 +88,7 @@ Action add_advise(CLI::App& app, const CommonOptions& common) {
   auto options = std::make_shared<Options>();
   Options& o = *options;
   pipeline::AdviseConfig& c = o.config;
-  app.add_option("model", c.quantize.model.path, "FP32 ONNX model")->required();
-  app.add_option("--calib,--input_list", c.quantize.data.calib, "calibration: folder of images, list file, .npy/.npz/.raw tensors")->required()->group("Data");
-  app.add_option("--calib-limit", c.quantize.data.limit, "calibrate on the first N samples")->check(CLI::Range(int64_t{1}, int64_t{1} << 40).description(""))->group("Data");
+  add_calibrated_model(app, c.quantize);
   app.add_option("--threshold", c.threshold, "points that a precision may lose (1): measured with --labels, else estimated")->group("Advice");
   add_measured(app, o.measured, c.quantize, c.evaluation);
   app.get_option("--images")->required(false);

@@ -30,9 +30,7 @@ Action add_compare(CLI::App& app, const CommonOptions& common) {
   auto options = std::make_shared<Options>();
   Options& o = *options;
   pipeline::CompareConfig& c = o.config;
-  app.add_option("model", c.base.model.path, "FP32 ONNX model")->required();
-  app.add_option("--calib,--input_list", c.base.data.calib, "calibration: folder of images, list file, .npy/.npz/.raw tensors")->required()->group("Data");
-  app.add_option("--calib-limit", c.base.data.limit, "calibrate on the first N samples")->check(CLI::Range(int64_t{1}, int64_t{1} << 40).description(""))->group("Data");
+  add_calibrated_model(app, c.base);
   app.add_option("--recipes", o.recipes, "comma list of presets, recipe files, or stages joined by '+' (vanilla,recommended)")->group("Comparison");
   app.add_option("--max-drop", o.max_drop, "exit code 1 when the best recipe loses more points than this")->group("Comparison");
   app.add_option("--gate", o.gate, "comma list: these recipes must stay within --max-drop, instead of the best one")->group("Comparison");

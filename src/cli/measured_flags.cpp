@@ -2,6 +2,13 @@
 
 namespace qtool::cli {
 
+void add_calibrated_model(CLI::App& app, pipeline::QuantizeConfig& quantize) {
+  const CLI::Validator positive = CLI::Range(int64_t{1}, int64_t{1} << 40).description("");
+  app.add_option("model", quantize.model.path, "FP32 ONNX model")->required();
+  app.add_option("--calib,--input_list", quantize.data.calib, "calibration: folder of images, list file, .npy/.npz/.raw tensors")->required()->group("Data");
+  app.add_option("--calib-limit", quantize.data.limit, "calibrate on the first N samples")->check(positive)->group("Data");
+}
+
 void add_measured(CLI::App& app, MeasuredFlags& flags, pipeline::QuantizeConfig& quantize, pipeline::EvaluationRequest& evaluation) {
   add_evaluation(app, flags.evaluation, evaluation);
   add_input_shape(app, quantize.model.input_shapes);

@@ -14,6 +14,9 @@ struct MeasuredFlags {
   EvaluationFlags evaluation;
 };
 
+// The model and the samples that it is calibrated on.
+void add_calibrated_model(CLI::App& app, pipeline::QuantizeConfig& quantize);
+
 void add_measured(CLI::App& app, MeasuredFlags& flags, pipeline::QuantizeConfig& quantize, pipeline::EvaluationRequest& evaluation);
 
 // Call when the command runs.

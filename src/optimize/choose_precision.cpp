@@ -66,7 +66,7 @@ class Search {
     best_db_ = record("as planned", best_, true);
     widen_head();
     try_methods();
-    if (best_db_ < options_.target_db) {
+    if (!options_.head_only && best_db_ < options_.target_db) {
       const size_t of_head = result_.choices.size();
       const RangeMethod* before = method_;
       widen_activations();

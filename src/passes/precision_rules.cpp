@@ -97,9 +97,7 @@ class Resolver {
 }  // namespace
 
 HandPrecision resolve_precision(const Graph& graph, const ops::Registry& registry, const PlanOptions& options) {
-  std::vector<PrecisionRule> rules;
-  for (const std::string& pattern : options.keep_float) rules.push_back({.kind = Kind::kFloat, .bits = 0, .pattern = pattern, .option = "--float"});
-  rules.insert(rules.end(), options.rules.begin(), options.rules.end());
+  const std::vector<PrecisionRule>& rules = options.rules;
   Resolver resolver(graph, registry);
   for (size_t i = 0; i < rules.size(); ++i) {
     const size_t matched = resolver.apply(rules[i], i);

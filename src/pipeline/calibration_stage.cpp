@@ -45,8 +45,7 @@ class Stage {
  private:
   calib::CalibrationResult calibrate(const data::SampleSource& source) {
     const calib::CalibrationOptions options{.threads = config_.threads, .histograms = needs_histograms(config_)};
-    if (shared_ != nullptr) return shared_->calibrate(state_.graph, observed_, source, options, reporter_);
-    return calib::calibrate(state_.graph, observed_, source, options, reporter_);
+    return pipeline::calibrate(shared_, state_.graph, observed_, source, options, reporter_);
   }
 
   void compare() {

@@ -18,7 +18,6 @@ namespace qtool::pipeline {
 namespace {
 
 constexpr int64_t kMostHeldOut = 16;
-constexpr double kHeadOnly = -1e9;    // dB that every model reaches, so that nothing but the head is widened
 constexpr int kWideBits = 16;
 constexpr int64_t kMostSamples = 64;  // for the ranges of the search; the final ones see all
 
@@ -59,8 +58,7 @@ optimize::PrecisionResult select_precision(const QuantizeConfig& config, const m
   plan(planned, {});
   const calib::CalibrationOptions all{.threads = config.threads, .histograms = true};
   const std::vector<ir::ValueId> observed = passes::observed_values(planned);
-  const calib::CalibrationResult seen = shared != nullptr ? shared->calibrate(planned.graph, observed, *kept, all, reporter)
-                                                          : calib::calibrate(planned.graph, observed, *kept, all, reporter);
+  const calib::CalibrationResult seen = calibrate(shared, planned.graph, observed, *kept, all, reporter);
   const calib::Method& weight_method = calib::builtin_registry().at(config.weight_method);
   std::vector<optimize::RangeMethod> methods;
   for (const MethodVariant& variant : trial_methods(config)) {
@@ -84,7 +82,7 @@ optimize::PrecisionResult select_precision(const QuantizeConfig& config, const m
   options.least_gain_db = limits.least_gain_db.value_or(options.least_gain_db);
   if (!config.selective()) {
     methods.resize(1);
-    options.target_db = kHeadOnly;
+    options.head_only = true;
   }
   return optimize::choose_precision(methods, range_of, *held_out, options, reporter);
 }

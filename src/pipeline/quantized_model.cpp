@@ -186,9 +186,7 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
         // Some of the samples only serve to compare stages.
         if (&source != data.source.get()) {
           const calib::CalibrationOptions quick{.threads = config.threads, .histograms = needs_histograms(config)};
-          const std::vector<ir::ValueId> observed = passes::observed_values(target);
-          return shared != nullptr ? shared->calibrate(target.graph, observed, source, quick, reporter)
-                                   : calib::calibrate(target.graph, observed, source, quick, reporter);
+          return calibrate(shared, target.graph, passes::observed_values(target), source, quick, reporter);
         }
         const auto run = [&] { return run_calibration(config, target, source, shared, reporter); };
         CalibrationStage stage = shared != nullptr ? shared->stage(range_options(config), target.graph, run) : run();

@@ -57,6 +57,12 @@ optimize::PrecisionResult SharedWork::precision(const std::string& options, cons
   return kept_or_new(precisions_, options + graph_fingerprint(graph), reused_, compute);
 }
 
+calib::CalibrationResult calibrate(SharedWork* shared, const ir::Graph& graph, const std::vector<ir::ValueId>& observed,
+                                   const data::SampleSource& source, const calib::CalibrationOptions& options, Reporter& reporter) {
+  return shared != nullptr ? shared->calibrate(graph, observed, source, options, reporter)
+                           : calib::calibrate(graph, observed, source, options, reporter);
+}
+
 std::string range_options(const QuantizeConfig& config) {
   auto json = nlohmann::ordered_json::parse(recipe_json(recipe_of(config, "")));
   // What only says which stages follow, or how rounding is done.

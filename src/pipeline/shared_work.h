@@ -40,6 +40,10 @@ class SharedWork {
   int64_t reused_ = 0;
 };
 
+// From `shared`, or anew where there is none.
+[[nodiscard]] calib::CalibrationResult calibrate(SharedWork* shared, const ir::Graph& graph, const std::vector<ir::ValueId>& observed,
+                                                 const data::SampleSource& source, const calib::CalibrationOptions& options, Reporter& reporter);
+
 // Of the options that decide ranges and widths before any stage runs; recipes that differ only in stages have equal texts.
 [[nodiscard]] std::string range_options(const QuantizeConfig& config);
 

@@ -88,10 +88,8 @@ def ours(o, path, shapes, threads):
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
-def measure(o, path, reference):
-    stored = np.load(reference)
-    feeds = {k[3:]: stored[k] for k in stored.files if k.startswith("in_")}
-    shapes = [a for k, v in feeds.items() for a in ("--input-shape", f"{k}:{','.join(map(str, v.shape))}")]
+def measure(o, path, feeds):
+    shapes = shape_flags(feeds)
     runs = {t: session(path, t) for t in (1, 2)}
     for run in runs.values():
         run.run(None, feeds)
@@ -109,10 +107,7 @@ def measure(o, path, reference):
         seen["plan"].append(got["plan_ms"])
         seen["memory"].append(got["peak_memory_mb"])
     pair.close()
-    row = {key: statistics.median(values) for key, values in seen.items()}
-    row["ratio1"] = statistics.median(a / b for a, b in zip(seen["qtool1"], seen["ort1"]))
-    row["ratio2"] = statistics.median(a / b for a, b in zip(seen["qtool2"], seen["ort2"]))
-    row["ratio_pair"] = statistics.median(a / b for a, b in zip(seen["qtool2"], seen["pair"]))
+    row = medians(seen)
     row["isa"] = got["isa"]
     return row
 
@@ -126,11 +121,48 @@ def markdown(name, r):
             f"**{r['ratio2']:.2f}** | {r['ratio_pair']:.2f} | {r['fma1']:.0f} / {r['fma2']:.0f} | {r['import']:.0f} + {r['plan']:.0f} | {r['memory']:.0f} |")
 
 
-def write_table(path, text):
+def write_table(path, text, begin, end):
     """Replaces what stands between the two markers."""
     page = pathlib.Path(path).read_text()
-    head, rest = page.split(BEGIN)
-    pathlib.Path(path).write_text(head + BEGIN + "\n" + text + "\n" + END + rest.split(END)[1])
+    head, rest = page.split(begin)
+    pathlib.Path(path).write_text(head + begin + "\n" + text + "\n" + end + rest.split(end)[1])
+
+
+def medians(seen):
+    """Of every series, and of the ratios round by round."""
+    row = {key: statistics.median(values) for key, values in seen.items()}
+    for name, ours_key, peer in (("ratio1", "qtool1", "ort1"), ("ratio2", "qtool2", "ort2"), ("ratio_pair", "qtool2", "pair")):
+        row[name] = statistics.median(a / b for a, b in zip(seen[ours_key], seen[peer]))
+    return row
+
+
+def cpu_name():
+    return next((l.split(":", 1)[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "unknown")
+
+
+def input_feeds(reference):
+    stored = np.load(reference)
+    return {k[3:]: stored[k] for k in stored.files if k.startswith("in_")}
+
+
+def shape_flags(feeds):
+    return [a for k, v in feeds.items() for a in ("--input-shape", f"{k}:{','.join(map(str, v.shape))}")]
+
+
+def print_rows(o, header, measure, markdown):
+    """measure(path, feeds) of every chosen model, printed as it comes: (lines, ISA that qtool ran on)."""
+    data = pathlib.Path(o.data).resolve()
+    only = o.only.split(",") if o.only else None
+    lines, isa = [header], ""
+    print(header, flush=True)
+    for path in sorted((data / "models").glob("*.onnx")):
+        if only and path.stem not in only:
+            continue
+        row = measure(path, input_feeds(data / f"reference/{path.stem}.npz"))
+        isa = row["isa"]
+        lines.append(markdown(path.stem, row))
+        print(lines[-1], flush=True)
+    return lines, isa
 
 
 def main():
@@ -144,21 +176,10 @@ def main():
     args.add_argument("--write", help="Markdown file whose table is replaced")
     o = args.parse_args()
     import onnxruntime as ort
-    data = pathlib.Path(o.data).resolve()
-    only = o.only.split(",") if o.only else None
-    lines, isa = [HEADER], ""
-    print(HEADER, flush=True)
-    for path in sorted((data / "models").glob("*.onnx")):
-        if only and path.stem not in only:
-            continue
-        row = measure(o, str(path), data / f"reference/{path.stem}.npz")
-        isa = row["isa"]
-        lines.append(markdown(path.stem, row))
-        print(lines[-1], flush=True)
-    cpu = next((l.split(":", 1)[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "unknown")
-    text = f"Images a second; {cpu}; qtool on {isa}; ONNX Runtime {ort.__version__}; median of {o.rounds} rounds.\n\n" + "\n".join(lines)
+    lines, isa = print_rows(o, HEADER, lambda path, feeds: measure(o, str(path), feeds), markdown)
+    text = f"Images a second; {cpu_name()}; qtool on {isa}; ONNX Runtime {ort.__version__}; median of {o.rounds} rounds.\n\n" + "\n".join(lines)
     if o.write:
-        write_table(o.write, text)
+        write_table(o.write, text, BEGIN, END)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ Needs: numpy, onnx, onnxruntime.
 import argparse
 import json
 import pathlib
-import statistics
 import subprocess
 import tempfile
 
@@ -24,14 +23,10 @@ import forward
 BEGIN, END = "<!-- simulation: begin -->", "<!-- simulation: end -->"
 
 
-def shape_flags(feeds):
-    return [a for k, v in feeds.items() for a in ("--input-shape", f"{k}:{','.join(map(str, v.shape))}")]
-
-
 def our_encodings(o, path, feeds, folder):
     np.savez(folder / "calibration.npz", **feeds)
     subprocess.run([o.qtool, "quantize", str(path), "--calib", str(folder / "calibration.npz"), "--profile", o.profile,
-                    "--bias_bitwidth", "32", "--emit", "encodings", "-o", str(folder), "-q", *shape_flags(feeds)], check=True,
+                    "--bias_bitwidth", "32", "--emit", "encodings", "-o", str(folder), "-q", *forward.shape_flags(feeds)], check=True,
                    stderr=subprocess.DEVNULL)
     return str(folder / f"{path.stem}.encodings.json")
 
@@ -69,7 +64,7 @@ def ours(o, path, encodings, shapes, threads, isa):
 
 def measure(o, path, feeds, folder):
     encodings, qdq = our_encodings(o, path, feeds, folder), peer_model(path, feeds, folder)
-    shapes = shape_flags(feeds)
+    shapes = forward.shape_flags(feeds)
     runs = {t: forward.session(qdq, t) for t in (1, 2)}
     for run in runs.values():
         run.run(None, feeds)
@@ -82,7 +77,7 @@ def measure(o, path, feeds, folder):
     for _ in range(o.rounds):
         for threads in (1, 2):
             got = ours(o, path, encodings, shapes, threads, None)
-            note(f"ours{threads}", got["images_per_second"])
+            note(f"qtool{threads}", got["images_per_second"])
             note(f"ort{threads}", forward.images_per_second(runs[threads], feeds, o.seconds * 0.5))
         note("floats1", ours(o, path, encodings, shapes, 1, "avx2")["images_per_second"])
         note("pair", pair.measure(o.seconds * 0.5))
@@ -91,9 +86,7 @@ def measure(o, path, feeds, folder):
         note("plan", got["plan_ms"])
         note("memory", got["peak_memory_mb"])
     pair.close()
-    row = {key: statistics.median(values) for key, values in seen.items()}
-    for name, ours_key, peer in (("ratio1", "ours1", "ort1"), ("ratio2", "ours2", "ort2"), ("ratio_pair", "ours2", "pair")):
-        row[name] = statistics.median(a / b for a, b in zip(seen[ours_key], seen[peer]))
+    row = forward.medians(seen)
     row["isa"] = got["isa"]
     return row
 
@@ -103,15 +96,9 @@ HEADER = ("| model | qtool 1T | ORT QDQ 1T | ratio 1T | qtool 2T | ORT QDQ 2T | 
 
 
 def markdown(name, r):
-    return (f"| {name} | {r['ours1']:.1f} | {r['ort1']:.1f} | **{r['ratio1']:.2f}** | {r['ours2']:.1f} | {r['ort2']:.1f} | {r['pair']:.1f} | "
+    return (f"| {name} | {r['qtool1']:.1f} | {r['ort1']:.1f} | **{r['ratio1']:.2f}** | {r['qtool2']:.1f} | {r['ort2']:.1f} | {r['pair']:.1f} | "
             f"**{r['ratio2']:.2f}** | {r['ratio_pair']:.2f} | {r['floats1']:.1f} | "
             f"{r['fma1']:.0f} / {r['fma2']:.0f} | {r['plan']:.0f} | {r['memory']:.0f} |")
-
-
-def write_table(path, text):
-    page = pathlib.Path(path).read_text()
-    head, rest = page.split(BEGIN)
-    pathlib.Path(path).write_text(head + BEGIN + "\n" + text + "\n" + END + rest.split(END)[1])
 
 
 def main():
@@ -125,27 +112,18 @@ def main():
     args.add_argument("--write", help="Markdown file whose table is replaced")
     o = args.parse_args()
     import onnxruntime as ort
-    data = pathlib.Path(o.data).resolve()
-    only = o.only.split(",") if o.only else None
-    lines, isa = [HEADER], ""
-    print(HEADER, flush=True)
-    for path in sorted((data / "models").glob("*.onnx")):
-        if only and path.stem not in only:
-            continue
-        stored = np.load(data / f"reference/{path.stem}.npz")
-        feeds = {k[3:]: stored[k] for k in stored.files if k.startswith("in_")}
+
+    def in_new_folder(path, feeds):
         with tempfile.TemporaryDirectory() as folder:
-            row = measure(o, path, feeds, pathlib.Path(folder))
-        isa = row["isa"]
-        lines.append(markdown(path.stem, row))
-        print(lines[-1], flush=True)
-    cpu = next((l.split(":", 1)[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "unknown")
+            return measure(o, path, feeds, pathlib.Path(folder))
+
+    lines, isa = forward.print_rows(o, HEADER, in_new_folder, markdown)
     flags = open("/proc/cpuinfo").read()
     integers = "AMX" if "amx_int8" in flags else "VNNI" if "avx512_vnni" in flags else "no VNNI"
-    text = (f"Images a second; {cpu}; qtool on {isa} ({integers}), profile {o.profile}; ONNX Runtime {ort.__version__}; "
+    text = (f"Images a second; {forward.cpu_name()}; qtool on {isa} ({integers}), profile {o.profile}; ONNX Runtime {ort.__version__}; "
             f"median of {o.rounds} rounds.\n\n" + "\n".join(lines))
     if o.write:
-        write_table(o.write, text)
+        forward.write_table(o.write, text, BEGIN, END)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ struct PrecisionOptions {
   double least_gain_db = 0.1;   // of the whole, that one more wide tensor must bring
   double most_cost = 1.05;      // relative to all 8-bit (cost_model.h)
   model::CostRates rates = {};
+  bool head_only = false;       // leaves out step 3
   double target_db = 40.0;      // good enough: nothing is widened past it
 };
 

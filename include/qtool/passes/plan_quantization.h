@@ -33,8 +33,6 @@ struct BlockRule {
 };
 
 struct PlanOptions {
-  // Operators to leave in float; weaker than `rules`.
-  std::vector<std::string> keep_float = {};
   std::vector<PrecisionRule> rules = {};           // a later rule is stronger
   // From an overrides file, stronger than the rules.
   std::map<ir::ValueId, int> tensor_bits = {};
