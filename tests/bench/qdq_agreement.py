@@ -6,7 +6,8 @@
 Each model is quantized with both profiles and written as QDQ ONNX, checked (onnx.checker, full) and run by ONNX Runtime
 with its graph optimizations off and on, and by `qtool run --encodings` on the original model, all on the same tensors.
 One row a model and profile, as Markdown: agreement of top-1 for classifiers, levels of the output grid between the
-outputs, and for the first image the levels between all inner tensors. Needs: numpy, onnx, onnxruntime, pillow.
+outputs, and for the first image the levels between all inner tensors. "off against on" is ONNX Runtime beside itself: how far
+two correct ways to compute the same file may differ, because a sum within float rounding of a tie goes either way. Needs: numpy, onnx, onnxruntime, pillow.
 """
 import argparse
 import json
@@ -137,17 +138,19 @@ def row(o, name, path, profile, data, settings, folder):
     classifier = settings.get(name, {}).get("dataset") in CLASSIFIERS
     files = sorted(p for p in (data / images_folder).rglob("*") if p.suffix.lower() in (".jpg", ".png", ".jpeg"))
     files = files[-(o.images if classifier else o.few):]
-    agree, levels = [0, 0], [Levels(), Levels()]
+    agree, levels, between = [0, 0], [Levels(), Levels()], 0
     for file in files:
         feeds = {source.name: prepared(file, sidecar, source.shape)}
         ours = simulate(o.qtool, path, encodings, feeds, folder, extra)
+        theirs = [runner.run(None, feeds) for runner in runners]
+        between += int(np.argmax(theirs[0][0]) == np.argmax(theirs[1][0]))
         for i, runner in enumerate(runners):
-            for output, value in zip(runner.get_outputs(), runner.run(None, feeds)):
+            for output, value in zip(runner.get_outputs(), theirs[i]):
                 levels[i].add(value, ours[output.name], table.get(output.name, (None,))[0])
                 agree[i] += int(np.argmax(value) == np.argmax(ours[output.name]))
     inner, apart, tensors = inner_tensors(o, path, qdq, encodings, feeds, folder, extra)
-    top1 = [f"{100 * a / len(files):.1f}" if classifier else "-" for a in agree]
-    return [name, profile, str(len(files)), top1[0], str(levels[0]), top1[1], str(levels[1]), inner, f"{apart} of {tensors}"]
+    top1 = [f"{100 * a / len(files):.1f}" if classifier else "-" for a in (*agree, between)]
+    return [name, profile, str(len(files)), top1[0], str(levels[0]), top1[1], str(levels[1]), top1[2], inner, f"{apart} of {tensors}"]
 
 
 def main():
@@ -163,8 +166,8 @@ def main():
     o = args.parse_args()
     data = pathlib.Path(o.data).resolve()
     settings = json.load(open(data / "models/models.json"))
-    print("Levels: equal % / within 1 % / largest.\n\n| model | profile | images | top-1 agreement, optimizations off | levels | on | levels | "
-          "inner tensors, one image | of these, under 99 % within 1 |\n|---|---|---|---|---|---|---|---|---|")
+    print("Levels: equal % / within 1 % / largest.\n\n| model | profile | images | top-1 agreement, optimizations off | levels | on | levels | off against on | "
+          "inner tensors, one image | of these, under 99 % within 1 |\n|---|---|---|---|---|---|---|---|---|---|")
     for path in sorted((data / "models").glob("*.onnx")):
         if o.only and path.stem not in o.only.split(","):
             continue

@@ -4,7 +4,7 @@
 // REQUIRES operator, version and attributes are equal; inputs are the same values, or small constants with equal type,
 //          shape and bytes; the operator is deterministic and has no subgraph; not both outputs are graph outputs.
 //          Weights and biases are never merged: layers need encodings of their own. (Layers that also read the same
-//          input are one layer.)
+//          input are one layer.) Nor are the dequantized constants of a quantized model.
 // FORMULA  -
 // SOURCE   common subexpression elimination by value numbering
 #include <map>
@@ -57,10 +57,15 @@ bool has_subgraph(const Node& node) {
   return false;
 }
 
+// The dequantized constant of a quantized model: a weight, a bias or another tensor with an encoding of its own.
+bool makes_constant(const Graph& graph, const Node& node) {
+  return node.op_type == "DequantizeLinear" && graph.is_constant(node.inputs[0]);
+}
+
 // Equal keys: equal results. nullopt: not comparable.
 std::optional<std::string> node_key(const Graph& graph, const Node& node) {
   const ops::OpDef* def = ops::builtin_registry().find(node.domain, node.op_type);
-  if (def == nullptr || !def->deterministic || has_subgraph(node)) return std::nullopt;
+  if (def == nullptr || !def->deterministic || has_subgraph(node) || makes_constant(graph, node)) return std::nullopt;
   std::string key = format("{}/{}/{}", node.domain, node.op_type, node.opset);
   for (const auto& [name, attribute] : node.attributes) key += format("|{}={}", name, attribute_key(attribute));
   for (const ValueId input : node.inputs) {

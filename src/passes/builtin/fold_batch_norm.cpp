@@ -4,10 +4,12 @@
 // REQUIRES 1. all parameters are float32 constants  2. the layer's output has no other reader and is no graph output
 //          3. inference: training_mode 0, no output behind the first is read
 // FORMULA  s = gamma / sqrt(var + eps);  W'[c] = W[c] * s[c];  b'[c] = beta[c] + (b[c] - mean[c]) * s[c]   (in double)
-//          Weights that other layers share are cloned. mean = beta and deviation = |gamma| of y are remembered for
-//          equalization and bias correction.
+//          Weights that other layers share are cloned. mean = beta and deviation = |gamma| sqrt(var / (var + eps)) of y are
+//          remembered for equalization and bias correction: a channel whose weights have decayed has var far below eps, and
+//          |gamma| alone would make it look alive.
 // SOURCE   Jacob et al. 2018, "Quantization and Training of Neural Networks", section 3.2; Nagel et al. 2019,
 //          "Data-Free Quantization", section 4.1.2 (why beta and gamma are kept)
+#include <algorithm>
 #include <cmath>
 
 #include "qtool/passes/linear_layer.h"
@@ -20,8 +22,12 @@ namespace {
 
 model::FoldedBatchNorm statistics_of(const ir::Graph& graph, const ir::Node& batch_norm) {
   model::FoldedBatchNorm statistics;
-  for (const float gamma : constant_input(graph, batch_norm, 1)->data<float>()) {
-    statistics.deviation.push_back(std::abs(gamma));
+  const auto gamma = constant_input(graph, batch_norm, 1)->data<float>(), variance = constant_input(graph, batch_norm, 4)->data<float>();
+  const double epsilon = batch_norm.attr_float("epsilon", 1e-5f);
+  for (size_t c = 0; c < gamma.size(); ++c) {
+    const double spread = std::max(0.0, static_cast<double>(variance[c]));
+    const double shrunk = spread > 0.0 ? std::sqrt(spread / (spread + epsilon)) : 0.0;
+    statistics.deviation.push_back(static_cast<float>(std::abs(gamma[c]) * shrunk));
   }
   const auto beta = constant_input(graph, batch_norm, 2)->data<float>();
   statistics.mean.assign(beta.begin(), beta.end());

@@ -33,8 +33,22 @@ TEST(FoldBatchNorm, StatisticsAreKeptUnderTheNewOutput) {
   const auto beta = b.graph().constant(b.graph().find_value("bn.beta"))->data<float>();
   for (size_t c = 0; c < 3; ++c) {
     EXPECT_EQ(statistics.mean[c], beta[c]);
-    EXPECT_EQ(statistics.deviation[c], std::abs(gamma[c]));
+    EXPECT_NEAR(statistics.deviation[c], std::abs(gamma[c]), 1e-4);
   }
+}
+
+TEST(FoldBatchNorm, AChannelThatHasDecayedHasNoDeviation) {
+  GraphBuilder b;
+  const auto x = b.input("x", {1, 2, 4, 4});
+  const auto conv = b.node("Conv", {x, b.random("w", {3, 2, 1, 1})}, "conv");
+  const auto parameter = [&](const std::string& name, std::vector<float> values) { return b.constant(name, Tensor::from<float>({3}, values)); };
+  b.output(b.node("BatchNormalization", {conv, parameter("gamma", {2.0f, -2.0f, 2.0f}), parameter("beta", {0.0f, 0.0f, 0.0f}),
+                                         parameter("mean", {0.0f, 0.0f, 0.0f}), parameter("var", {1e-15f, 1e-3f, 0.0f})},
+                  "bn", {{"epsilon", 1e-3f}}));
+  const auto deviation = run_pass(b, kPass).state.folded_batch_norms.begin()->second.deviation;
+  EXPECT_LT(deviation[0], 1e-5);
+  EXPECT_NEAR(deviation[1], std::sqrt(2.0), 1e-5);
+  EXPECT_EQ(deviation[2], 0.0f);
 }
 
 TEST(FoldBatchNorm, MissingBiasIsNamedAfterTheNode) {

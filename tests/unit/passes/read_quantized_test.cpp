@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "pass_fixture.h"
+#include "qtool/passes/cleanup.h"
 #include "qtool/support/error.h"
 
 namespace qtool::passes {
@@ -82,6 +83,23 @@ TEST(ReadQuantized, WeightsBecomeFloatConstantsOnTheirGrid) {
   EXPECT_TRUE(grid.is_symmetric);
   EXPECT_EQ(grid.grids.size(), 2u);
   EXPECT_TRUE(result.state.encodings.at(id).frozen);
+}
+
+TEST(ReadQuantized, EqualConstantsKeepEncodingsOfTheirOwnThroughTheCleanUp) {
+  Model model;
+  const auto x = model.input("x", {1, 4});
+  const auto parts = [&](const std::string& name) {
+    const auto codes = model.constant(name + "_codes", Tensor::from<uint8_t>({1, 4}, {1, 2, 3, 4}));
+    return model.dequantize(codes, model.grid<uint8_t>(name, 0.5f, 0), name + "_DequantizeLinear_Output");
+  };
+  model.output(model.node("Concat", {model.node("Mul", {x, parts("left")}, "a"), model.node("Add", {x, parts("right")}, "b")}, "y", {{"axis", int64_t{1}}}));
+  Read result{model.build(), {}};
+  ops::infer_shapes(result.state.graph, ops::builtin_registry());
+  SilentReporter reporter;
+  (void)run_cleanup(result.state, {}, reporter);
+  result.absorbed = absorb_quantization(result.state);
+  EXPECT_NE(encoding(result, "left"), nullptr);
+  EXPECT_NE(encoding(result, "right"), nullptr);
 }
 
 TEST(ReadQuantized, AFloatWeightBehindAPairIsAParameterToo) {
