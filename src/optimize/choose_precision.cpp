@@ -12,6 +12,7 @@
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
 #include "tensor_traits.h"
+#include "wide_selection.h"
 
 namespace qtool::optimize {
 
@@ -19,21 +20,12 @@ namespace {
 
 using ir::ValueId;
 
-constexpr int kNarrowBits = 8;
-
-// A quantizer of the activations: every value that takes its grid.
-struct Quantizer8 {
-  ValueId leader;
-  std::vector<ValueId> members;
-  OutputNoise noise;  // alone, in the float model
-};
-
-std::vector<Quantizer8> narrow_quantizers(const model::ModelState& state) {
-  std::vector<Quantizer8> found;
+std::vector<NarrowQuantizer> narrow_quantizers(const model::ModelState& state) {
+  std::vector<NarrowQuantizer> found;
   for (const auto& [id, plan] : state.plan.tensors) {
     if (plan.role != model::TensorRole::kActivation || plan.leader != id || plan.spec.bits > kNarrowBits) continue;
     if (model::find_encoding(state.encodings, id) == nullptr) continue;
-    Quantizer8 quantizer{.leader = id, .members = grid_members(state, id)};
+    NarrowQuantizer quantizer{.leader = id, .members = grid_members(state, id)};
     if (!quantizer.members.empty()) found.push_back(std::move(quantizer));
   }
   return found;
@@ -46,10 +38,10 @@ model::ModelState parameters_only(const model::ModelState& state) {
   return only;
 }
 
-int64_t affordable_samples(const model::ModelState& state, const std::vector<Quantizer8>& quantizers, const PrecisionOptions& options,
+int64_t affordable_samples(const model::ModelState& state, const std::vector<NarrowQuantizer>& quantizers, const PrecisionOptions& options,
                            int64_t available) {
   double work = 1.0;
-  for (const Quantizer8& quantizer : quantizers) work += suffix_work(state.graph, quantizer.members.front());
+  for (const NarrowQuantizer& quantizer : quantizers) work += suffix_work(state.graph, quantizer.members.front());
   return std::clamp<int64_t>(static_cast<int64_t>(options.work / work), 1, std::min(available, options.samples));
 }
 
@@ -90,7 +82,7 @@ class Search {
   }
 
   void widen_activations() {
-    std::vector<Quantizer8> quantizers = narrow_quantizers(best_);
+    std::vector<NarrowQuantizer> quantizers = narrow_quantizers(best_);
     if (quantizers.empty()) return;
     measure_alone(quantizers);
     try_choices("activations", pick(quantizers));
@@ -104,7 +96,8 @@ class Search {
     result_.choices.resize(of_head);
     best_ = method_->requantize(bits_with({}));
     widen_activations();
-    if (best_db_ > best_db) return;
+    const auto priced = [&](double db, size_t wide) { return db - options_.least_gain_db * static_cast<double>(wide); };
+    if (priced(best_db_, result_.choices.size()) > priced(best_db, choices.size())) return;
     if (best_db_ > -std::numeric_limits<double>::infinity()) result_.steps.back().kept = false;
     result_.choices = choices;
     result_.sensitivity = sensitivity;
@@ -112,14 +105,14 @@ class Search {
     best_db_ = best_db;
   }
 
-  void measure_alone(std::vector<Quantizer8>& quantizers) {
+  void measure_alone(std::vector<NarrowQuantizer>& quantizers) {
     std::vector<ValueId> changeable;
-    for (const Quantizer8& quantizer : quantizers) changeable.insert(changeable.end(), quantizer.members.begin(), quantizer.members.end());
+    for (const NarrowQuantizer& quantizer : quantizers) changeable.insert(changeable.end(), quantizer.members.begin(), quantizer.members.end());
     NoiseProbe probe(best_.graph, changeable, held_out_, options_.threads);
     std::vector<int64_t> samples(static_cast<size_t>(affordable_samples(best_, quantizers, options_, held_out_.size())));
     std::iota(samples.begin(), samples.end(), int64_t{0});
     std::vector<Variant> variants;
-    for (const Quantizer8& quantizer : quantizers) {
+    for (const NarrowQuantizer& quantizer : quantizers) {
       variants.push_back({quantizer.members, onto_grid(*model::find_encoding(best_.encodings, quantizer.leader))});
     }
     reporter_.info(format("sensitivity: {} quantizers one at a time on {} samples", variants.size(), samples.size()));
@@ -127,58 +120,19 @@ class Search {
     for (size_t i = 0; i < noise.size(); ++i) quantizers[i].noise = noise[i];
     const auto& blocks = probe.measure().blocks();
     std::stable_sort(quantizers.begin(), quantizers.end(),
-                     [&](const Quantizer8& a, const Quantizer8& b) { return a.noise.cost(blocks) > b.noise.cost(blocks); });
-    for (const Quantizer8& quantizer : quantizers) result_.sensitivity.push_back({quantizer.leader, cost_db(quantizer.noise.cost(blocks))});
+                     [&](const NarrowQuantizer& a, const NarrowQuantizer& b) { return a.noise.cost(blocks) > b.noise.cost(blocks); });
+    for (const NarrowQuantizer& quantizer : quantizers) result_.sensitivity.push_back({quantizer.leader, cost_db(quantizer.noise.cost(blocks))});
   }
 
-  // Relative noise power by block: powers add, whatever the number of samples.
-  static void add_relative(std::vector<double>& total, const OutputNoise& noise, double sign) {
-    total.resize(noise.signal.size(), 0.0);
-    for (size_t b = 0; b < total.size(); ++b) {
-      if (noise.signal[b] > 0.0) total[b] = std::max(0.0, total[b] + sign * noise.noise[b] / noise.signal[b]);
-    }
-  }
-
-  double predicted_db(const std::vector<double>& relative) const {
-    OutputNoise noise{std::vector<double>(relative.size(), 1.0), relative};
-    return cost_db(noise.cost(simulation_->measure().blocks()));
-  }
-
-  // For the cost alone: grids of the new width are made when the choice is tried.
-  static void set_bits(model::ModelState& state, const Quantizer8& quantizer, int bits) {
-    for (const ValueId member : quantizer.members) {
-      if (const auto entry = state.encodings.find(member); entry != state.encodings.end()) entry->second.encoding.bits = bits;
-    }
-  }
-
-  // Worst first. The number of wide ones maximises the predicted score less a price for each: several quantizers that
-  // spoil the same output only pay off together.
-  std::vector<PrecisionChoice> pick(const std::vector<Quantizer8>& worst_first) {
-    std::vector<double> floor;
-    add_relative(floor, simulation_->of(parameters_only(best_)), 1.0);
-    std::vector<double> remaining = floor;
-    for (const Quantizer8& quantizer : worst_first) add_relative(remaining, quantizer.noise, 1.0);
-    double most = predicted_db(remaining);
-    const double ceiling = std::min(predicted_db(floor), options_.target_db);
-    model::ModelState priced = best_;
+  std::vector<PrecisionChoice> pick(const std::vector<NarrowQuantizer>& quantizers) {
+    const WideLimits limits{.bits = options_.wide_bits, .least_gain_db = options_.least_gain_db, .most_cost = options_.most_cost,
+                            .target_db = options_.target_db, .rates = options_.rates};
+    const auto& blocks = simulation_->measure().blocks();
     std::vector<PrecisionChoice> choices;
-    size_t chosen = 0;
-    for (size_t i = 0; i < worst_first.size(); ++i) {
-      if (ceiling - options_.least_gain_db * static_cast<double>(choices.size() + 1) <= most) break;  // not even all of them would pay
-      const double alone = result_.sensitivity[i].alone_db;
-      set_bits(priced, worst_first[i], options_.wide_bits);
-      if (relative_cost(priced, options_.rates) > options_.most_cost) {
-        set_bits(priced, worst_first[i], kNarrowBits);  // a cheaper one further down may still fit
-        continue;
-      }
-      choices.push_back({worst_first[i].leader, options_.wide_bits, format("its quantizer alone leaves the outputs at {:.1f} dB", alone), alone});
-      add_relative(remaining, worst_first[i].noise, -1.0);
-      const double worth = predicted_db(remaining) - options_.least_gain_db * static_cast<double>(choices.size());
-      if (worth <= most) continue;
-      most = worth;
-      chosen = choices.size();
+    for (const size_t i : select_wide(best_, quantizers, simulation_->of(parameters_only(best_)), blocks, limits)) {
+      const double alone = cost_db(quantizers[i].noise.cost(blocks));
+      choices.push_back({quantizers[i].leader, options_.wide_bits, format("its quantizer alone leaves the outputs at {:.1f} dB", alone), alone});
     }
-    choices.resize(chosen);
     return choices;
   }
 

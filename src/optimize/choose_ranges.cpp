@@ -15,21 +15,37 @@ namespace {
 
 using ir::ValueId;
 
-constexpr double kSurvivors = 0.35;        // share of the candidates still in the running after the first round, about
-constexpr double kDropBehind = 2.0;        // candidates with this many times the noise amplitude of the best are dropped then
+constexpr int64_t kScoutSamples = 2;       // to find the tensors that matter
+constexpr int64_t kFirstSamples = 3;       // that every candidate is tried on
+constexpr int64_t kFewestSamples = 6;      // fewer do not tell a better range from luck
+constexpr double kSilentShare = 0.02;      // of the noise power; tensors that make no more than this together keep their range
+constexpr double kDropBehind = 2.0;        // candidates with this many times the noise amplitude of the best are dropped
+constexpr double kGain = 1.03;             // noise amplitude of the range at hand over that of a better one
 constexpr double kResidualGain = 1.122;    // 1 dB: what clipping a residual stream must gain
+constexpr double kWins = 0.75;             // share of the samples on which the better range must be better
 
 struct ProbedTensor {
   ValueId leader;
   std::vector<ValueId> members;
-  std::vector<RangeCandidate> candidates;
+  std::vector<RangeCandidate> candidates;  // the range at hand first
   std::vector<OutputNoise> noise;          // by candidate
+  std::vector<std::vector<double>> costs;  // by candidate, then sample
   std::vector<bool> alive;
   bool clips = true;                       // false: min-max only
-  double min_gain = 1.0;                   // noise amplitude of min-max over that of a clipping range
+  double min_gain = kGain;
 };
 
-std::vector<ProbedTensor> tensors_to_probe(const model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics) {
+std::vector<RangeCandidate> with_range_at_hand(std::vector<RangeCandidate> candidates, const ProbedTensor& tensor, const passes::ChosenRanges& at_hand,
+                                               const quant::QuantSpec& spec) {
+  const auto given = at_hand.find(tensor.leader);
+  if (given == at_hand.end() || !tensor.clips) return candidates;
+  std::erase_if(candidates, [&](const RangeCandidate& c) { return same_grid(c.range, given->second.range, spec); });
+  candidates.insert(candidates.begin(), RangeCandidate{given->second.source, given->second.range});
+  return candidates;
+}
+
+std::vector<ProbedTensor> tensors_to_probe(const model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics,
+                                           const passes::ChosenRanges& at_hand) {
   const std::set<ValueId> decisions = decision_values(state.graph);
   std::vector<ProbedTensor> tensors;
   for (const ValueId id : passes::observed_values(state)) {
@@ -37,12 +53,13 @@ std::vector<ProbedTensor> tensors_to_probe(const model::ModelState& state, const
     const model::TensorPlan& plan = *state.plan.find(id);
     if (found == statistics.end() || found->second.empty() || !found->second.histogram || plan.spec.bits >= 16) continue;
     ProbedTensor tensor{.leader = id, .members = grid_members(state, id)};
-    const bool decides = std::any_of(tensor.members.begin(), tensor.members.end(), [&](ValueId m) { return decisions.contains(m); });
-    tensor.candidates = range_candidates(found->second, plan.spec, {.clip = !decides, .cut_for_sigmoid = feeds_only_sigmoids(state.graph, id)});
-    tensor.clips = !decides;
+    tensor.clips = std::none_of(tensor.members.begin(), tensor.members.end(), [&](ValueId m) { return decisions.contains(m); });
+    tensor.candidates = with_range_at_hand(
+        range_candidates(found->second, plan.spec, {.clip = tensor.clips, .cut_for_sigmoid = feeds_only_sigmoids(state.graph, id)}), tensor, at_hand, plan.spec);
     if (is_residual_stream(state.graph, id)) tensor.min_gain = kResidualGain;
     if (tensor.candidates.empty() || tensor.members.empty()) continue;
     tensor.noise.resize(tensor.candidates.size());
+    tensor.costs.resize(tensor.candidates.size());
     tensor.alive.assign(tensor.candidates.size(), true);
     tensors.push_back(std::move(tensor));
   }
@@ -55,51 +72,56 @@ std::vector<ValueId> all_members(const std::vector<ProbedTensor>& tensors) {
   return values;
 }
 
-struct Rounds {
-  int64_t first = 0;   // samples that every candidate is tried on
-  int64_t total = 0;
-};
-
-Rounds affordable_rounds(const model::ModelState& state, const std::vector<ProbedTensor>& tensors, const RangeChoiceOptions& options, int64_t available) {
-  double work = 1.0;
-  for (const ProbedTensor& tensor : tensors) {
-    if (tensor.candidates.size() > 1) work += static_cast<double>(tensor.candidates.size()) * suffix_work(state.graph, tensor.members.front());
-  }
-  const double fit = options.work / work;
-  const int64_t most = std::min(available, options.samples);
-  const int64_t first = std::min<int64_t>(fit > 6.0 ? 3 : 1, most);
-  const auto later = static_cast<int64_t>(std::max(2.0, (fit - static_cast<double>(first)) / kSurvivors));
-  return {first, std::min(first + later, most)};
-}
+// A choice among one is none.
+bool has_choice(const ProbedTensor& tensor) { return std::count(tensor.alive.begin(), tensor.alive.end(), true) > 1; }
 
 class Chooser {
  public:
-  Chooser(const model::ModelState& state, std::vector<ProbedTensor> tensors, NoiseProbe& probe) : state_(state), tensors_(std::move(tensors)), probe_(probe) {}
+  Chooser(const model::ModelState& state, std::vector<ProbedTensor> tensors, const data::SampleSource& held_out, const RangeChoiceOptions& options)
+      : state_(state), tensors_(std::move(tensors)), options_(options), probe_(state.graph, all_members(tensors_), held_out, options.threads) {}
 
-  // Adds the noise of every candidate still in the running on these samples.
-  void measure(std::span<const int64_t> samples) {
-    std::vector<Variant> variants;
-    std::vector<OutputNoise*> targets;
+  // Noise of the ranges at hand; tensors that add next to nothing, or for which there is no time, leave the running.
+  void scout(std::span<const int64_t> samples) {
+    std::vector<ProbedTensor*> noisy;
     for (ProbedTensor& tensor : tensors_) {
-      if (std::count(tensor.alive.begin(), tensor.alive.end(), true) < 2) continue;
-      for (size_t i = 0; i < tensor.candidates.size(); ++i) {
-        if (!tensor.alive[i]) continue;
-        const quant::Encoding grid = quant::encoding_from_ranges(state_.plan.find(tensor.leader)->spec, {&tensor.candidates[i].range, 1});
-        variants.push_back({tensor.members, onto_grid(grid)});
-        targets.push_back(&tensor.noise[i]);
-      }
+      if (has_choice(tensor)) noisy.push_back(&tensor);
     }
-    const std::vector<OutputNoise> found = probe_.run(variants, samples);
-    for (size_t i = 0; i < found.size(); ++i) targets[i]->add(found[i].signal, found[i].noise);
+    const auto only_at_hand = [](const ProbedTensor&, size_t candidate) { return candidate == 0; };
+    measure(samples, only_at_hand);
+    double silent = 0.0;
+    for (const ProbedTensor* tensor : noisy) silent += power(*tensor);
+    std::stable_sort(noisy.begin(), noisy.end(), [&](const ProbedTensor* a, const ProbedTensor* b) { return power(*a) > power(*b); });
+    const double enough = kSilentShare * silent;
+    for (ProbedTensor* tensor : noisy) {
+      const double work = round_work(*tensor);
+      const bool fits = static_cast<double>(kFewestSamples) * (round_work_ + work) <= options_.work;
+      if (silent > enough && fits) round_work_ += work;
+      else tensor->alive.assign(tensor->alive.size(), false);
+      silent -= power(*tensor);
+    }
+    for (ProbedTensor& tensor : tensors_) {  // all candidates see the same samples
+      tensor.noise.assign(tensor.candidates.size(), {});
+      tensor.costs.assign(tensor.candidates.size(), {});
+    }
+  }
+
+  // How many samples the time is enough for.
+  [[nodiscard]] int64_t affordable(int64_t available) const {
+    if (round_work_ <= 0.0) return 0;
+    return std::min({available, options_.samples, static_cast<int64_t>(options_.work / round_work_)});
+  }
+
+  void measure(std::span<const int64_t> samples) {
+    measure(samples, [](const ProbedTensor& tensor, size_t candidate) { return static_cast<bool>(tensor.alive[candidate]); });
   }
 
   void drop_hopeless() {
     for (ProbedTensor& tensor : tensors_) {
-      const double least = cost(tensor, best(tensor));
-      for (size_t i = 1; i < tensor.candidates.size(); ++i) {  // min-max stays as the yardstick
+      if (!has_choice(tensor)) continue;
+      const double least = cost(tensor, quietest(tensor));
+      for (size_t i = 1; i < tensor.candidates.size(); ++i) {  // the range at hand stays as the yardstick
         if (cost(tensor, i) > kDropBehind * least) tensor.alive[i] = false;
       }
-      if (best(tensor) != 0 && cost(tensor, 0) > kDropBehind * kResidualGain * least) tensor.alive[0] = false;
     }
   }
 
@@ -108,66 +130,101 @@ class Chooser {
     for (const ProbedTensor& tensor : tensors_) {
       const size_t choice = best(tensor);
       const RangeCandidate& candidate = tensor.candidates[choice];
-      choices.chosen[tensor.leader] = {candidate.range, format("auto: {}", candidate.method)};
+      choices.chosen[tensor.leader] = {candidate.range, candidate.method};
+      choices.changed += choice != 0;
       std::vector<TriedRange>& tried = choices.tried[tensor.leader];
       for (size_t i = 0; i < tensor.candidates.size(); ++i) {
-        tried.push_back({tensor.candidates[i].method, tensor.candidates[i].range, tensor.candidates.size() > 1 ? cost_db(cost(tensor, i)) : 0.0});
+        if (!tensor.costs[i].empty() || i == choice) {
+          tried.push_back({tensor.candidates[i].method, tensor.candidates[i].range, tensor.costs[i].empty() ? 0.0 : cost_db(cost(tensor, i))});
+        }
       }
-      std::swap(tried[0], tried[choice]);
+      const auto chosen = std::find_if(tried.begin(), tried.end(), [&](const TriedRange& t) { return t.method == candidate.method; });
+      std::rotate(tried.begin(), chosen, chosen + 1);
     }
     return choices;
   }
 
  private:
-  double cost(const ProbedTensor& tensor, size_t i) const { return tensor.noise[i].cost(probe_.measure().blocks()); }
+  template <class Wanted>
+  void measure(std::span<const int64_t> samples, const Wanted& wanted) {
+    std::vector<Variant> variants;
+    std::vector<std::pair<ProbedTensor*, size_t>> targets;
+    for (ProbedTensor& tensor : tensors_) {
+      if (!has_choice(tensor)) continue;
+      for (size_t i = 0; i < tensor.candidates.size(); ++i) {
+        if (!wanted(tensor, i)) continue;
+        const quant::Encoding grid = quant::encoding_from_ranges(state_.plan.find(tensor.leader)->spec, {&tensor.candidates[i].range, 1});
+        variants.push_back({tensor.members, onto_grid(grid)});
+        targets.emplace_back(&tensor, i);
+      }
+    }
+    for (const std::vector<OutputNoise>& of_sample : probe_.run_each(variants, samples)) {
+      for (size_t i = 0; i < of_sample.size(); ++i) {
+        const auto [tensor, candidate] = targets[i];
+        tensor->noise[candidate].add(of_sample[i].signal, of_sample[i].noise);
+        tensor->costs[candidate].push_back(of_sample[i].cost(probe_.measure().blocks()));
+      }
+    }
+  }
 
-  // The first wins ties: min-max.
-  size_t best(const ProbedTensor& tensor) const {
+  [[nodiscard]] double round_work(const ProbedTensor& tensor) const {
+    return static_cast<double>(tensor.candidates.size()) * suffix_work(state_.graph, tensor.members.front());
+  }
+
+  [[nodiscard]] double cost(const ProbedTensor& tensor, size_t i) const { return tensor.noise[i].cost(probe_.measure().blocks()); }
+  [[nodiscard]] double power(const ProbedTensor& tensor) const { return cost(tensor, 0) * cost(tensor, 0); }
+
+  [[nodiscard]] size_t quietest(const ProbedTensor& tensor) const {
     size_t found = 0;
-    if (tensor.candidates.size() < 2) return found;
-    const double yardstick = cost(tensor, 0) / tensor.min_gain;
-    double least = tensor.alive[0] ? yardstick : std::numeric_limits<double>::infinity();
     for (size_t i = 1; i < tensor.candidates.size(); ++i) {
-      if (!tensor.alive[i] || !(cost(tensor, i) < least)) continue;
-      least = cost(tensor, i);
-      found = i;
+      if (tensor.alive[i] && cost(tensor, i) < cost(tensor, found)) found = i;
     }
     return found;
   }
 
+  // Another range than the one at hand must be clearly better in sum, and on most of the samples: a sum may hang on one image.
+  [[nodiscard]] size_t best(const ProbedTensor& tensor) const {
+    if (static_cast<int64_t>(tensor.costs[0].size()) < kFewestSamples) return 0;
+    const size_t found = quietest(tensor);
+    if (found == 0 || tensor.min_gain * cost(tensor, found) > cost(tensor, 0)) return 0;
+    size_t wins = 0;
+    for (size_t s = 0; s < tensor.costs[0].size(); ++s) wins += tensor.costs[found][s] < tensor.costs[0][s];
+    return static_cast<double>(wins) >= kWins * static_cast<double>(tensor.costs[0].size()) ? found : 0;
+  }
+
   const model::ModelState& state_;
   std::vector<ProbedTensor> tensors_;
-  NoiseProbe& probe_;
+  RangeChoiceOptions options_;
+  NoiseProbe probe_;
+  double round_work_ = 0.0;  // of one sample
 };
 
 }  // namespace
 
 passes::ChosenRanges decision_ranges(const model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics) {
   passes::ChosenRanges ranges;
-  for (const ProbedTensor& tensor : tensors_to_probe(state, statistics)) {
+  for (const ProbedTensor& tensor : tensors_to_probe(state, statistics, {})) {
     if (!tensor.clips) ranges[tensor.leader] = {tensor.candidates[0].range, tensor.candidates[0].method};
   }
   return ranges;
 }
 
 RangeChoices choose_ranges(const model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics,
-                           const data::SampleSource& held_out, const RangeChoiceOptions& options, Reporter& reporter) {
-  std::vector<ProbedTensor> tensors = tensors_to_probe(state, statistics);
+                           const passes::ChosenRanges& at_hand, const data::SampleSource& held_out, const RangeChoiceOptions& options, Reporter& reporter) {
+  std::vector<ProbedTensor> tensors = tensors_to_probe(state, statistics, at_hand);
   if (tensors.empty()) return {};
-  NoiseProbe probe(state.graph, all_members(tensors), held_out, options.threads);
-  const auto [first_round, samples] = affordable_rounds(state, tensors, options, held_out.size());
-
-  Chooser chooser(state, std::move(tensors), probe);
-  std::vector<int64_t> indices(static_cast<size_t>(samples));
+  Chooser chooser(state, std::move(tensors), held_out, options);
+  std::vector<int64_t> indices(static_cast<size_t>(held_out.size()));
   std::iota(indices.begin(), indices.end(), int64_t{0});
   const std::span<const int64_t> all(indices);
-  const auto first = static_cast<size_t>(first_round);
-  reporter.progress("choose ranges", 0, samples);
-  chooser.measure(all.first(first));
-  reporter.progress("choose ranges", static_cast<int64_t>(first), samples);
-  if (all.size() > first) {
+  chooser.scout(all.first(std::min<size_t>(kScoutSamples, all.size())));
+  const int64_t samples = chooser.affordable(held_out.size());
+  if (samples >= kFewestSamples) {
+    reporter.progress("choose ranges", 0, samples);
+    chooser.measure(all.first(kFirstSamples));
+    reporter.progress("choose ranges", kFirstSamples, samples);
     chooser.drop_hopeless();
-    chooser.measure(all.subspan(first));
+    chooser.measure(all.subspan(kFirstSamples, static_cast<size_t>(samples - kFirstSamples)));
     reporter.progress("choose ranges", samples, samples);
   }
   RangeChoices choices = chooser.result();

@@ -80,25 +80,31 @@ std::vector<OutputNoise> NoiseProbe::run_sample(Worker& worker, std::span<const 
   return result;
 }
 
-std::vector<OutputNoise> NoiseProbe::run(std::span<const Variant> variants, std::span<const int64_t> samples) {
+std::vector<std::vector<OutputNoise>> NoiseProbe::run_each(std::span<const Variant> variants, std::span<const int64_t> samples) {
   // A sample's variants are shared out when there are fewer samples than threads.
   const size_t parts = std::max<size_t>(1, (static_cast<size_t>(threads_) + samples.size() - 1) / std::max<size_t>(1, samples.size()));
   const size_t each = (variants.size() + parts - 1) / parts;
-  std::vector<std::vector<OutputNoise>> found(samples.size() * parts);
+  std::vector<std::vector<OutputNoise>> pieces(samples.size() * parts);
   std::vector<std::optional<Worker>> workers(static_cast<size_t>(threads_));
-  parallel_for(static_cast<int64_t>(found.size()), threads_, [&](int64_t job, int worker_index) {
+  parallel_for(static_cast<int64_t>(pieces.size()), threads_, [&](int64_t job, int worker_index) {
     auto& worker = workers[static_cast<size_t>(worker_index)];
     if (!worker) worker.emplace(executor_, rounded_);
     const size_t part = static_cast<size_t>(job) % parts, first = std::min(part * each, variants.size());
     const int64_t sample = samples[static_cast<size_t>(job) / parts];
-    found[static_cast<size_t>(job)] = run_sample(*worker, variants.subspan(first, std::min(each, variants.size() - first)), sample);
+    pieces[static_cast<size_t>(job)] = run_sample(*worker, variants.subspan(first, std::min(each, variants.size() - first)), sample);
   });
+  std::vector<std::vector<OutputNoise>> found(samples.size());
+  for (size_t job = 0; job < pieces.size(); ++job) {
+    std::vector<OutputNoise>& of_sample = found[job / parts];
+    of_sample.insert(of_sample.end(), pieces[job].begin(), pieces[job].end());
+  }
+  return found;
+}
+
+std::vector<OutputNoise> NoiseProbe::run(std::span<const Variant> variants, std::span<const int64_t> samples) {
   std::vector<OutputNoise> total(variants.size());
-  for (size_t s = 0; s < samples.size(); ++s) {  // in the order of samples: sums of double
-    for (size_t part = 0; part < parts; ++part) {
-      const std::vector<OutputNoise>& piece = found[s * parts + part];
-      for (size_t i = 0; i < piece.size(); ++i) total[part * each + i].add(piece[i].signal, piece[i].noise);
-    }
+  for (const std::vector<OutputNoise>& of_sample : run_each(variants, samples)) {  // in the order of samples: sums of double
+    for (size_t i = 0; i < of_sample.size(); ++i) total[i].add(of_sample[i].signal, of_sample[i].noise);
   }
   return total;
 }

@@ -13,12 +13,12 @@ namespace {
 // Cutting at the rounding threshold of the score grid (-6.24) instead lets the background pass a confidence of 0.001.
 constexpr double kSigmoidReach = 8.0;
 
+}  // namespace
+
 bool same_grid(const quant::Range& a, const quant::Range& b, const quant::QuantSpec& spec) {
   const double half_level = 0.5 * (b.hi - b.lo) / (std::ldexp(1.0, spec.bits) - 1.0);
   return std::abs(a.lo - b.lo) < half_level && std::abs(a.hi - b.hi) < half_level;
 }
-
-}  // namespace
 
 std::vector<RangeCandidate> range_candidates(const calib::TensorStatistics& statistics, const quant::QuantSpec& spec, const CandidateRules& rules) {
   std::vector<RangeCandidate> candidates;

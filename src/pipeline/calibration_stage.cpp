@@ -1,6 +1,7 @@
 #include "calibration_stage.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "qtool/data/subset_source.h"
 #include "qtool/support/error.h"
@@ -12,6 +13,7 @@ namespace qtool::pipeline {
 namespace {
 
 constexpr int64_t kMostHeldOut = 32;
+constexpr double kQuickWork = 4e11;  // multiplications of `best` to choose some ranges one by one; `auto` has more
 
 void sort_by_cost(std::vector<MethodScore>& scores) {
   std::stable_sort(scores.begin(), scores.end(), [](const MethodScore& a, const MethodScore& b) { return a.cost < b.cost; });
@@ -36,7 +38,6 @@ class Stage {
       reporter_.warning(format("{} calibration samples are too few to keep some aside: ranges are judged on the samples they were made from", split.kept.size()));
     }
     result_.statistics = calibrate(*data::subset_of(source_, split.kept));
-    if (automatic_) result_.choices = optimize::choose_ranges(state_, result_.statistics.statistics, *held_out_, {.threads = config_.threads}, reporter_);
     compare();
     if (!automatic_ && !best_ && split.held_out != split.kept) add_held_out_statistics();
     return std::move(result_);
@@ -52,7 +53,7 @@ class Stage {
     const optimize::SimulationNoise simulation(state_.graph, *held_out_, optimize::affordable_simulations(state_.graph), config_.threads);
     const MethodTrial trial{state_, result_.statistics.statistics, calib::builtin_registry().at(config_.weight_method), simulation};
     MethodComparison comparison{.samples = simulation.samples()};
-    to_simulate_ = static_cast<int64_t>((automatic_ || best_ ? usual_methods().size() : 0) + (automatic_ ? 1 : 0) +
+    to_simulate_ = static_cast<int64_t>((automatic_ || best_ ? usual_methods().size() + 1 : 0) +
                                         (config_.compare_calibration ? all_methods(config_.percentile).size() : 0));
     if (automatic_ || best_) choose(trial, comparison);
     if (config_.compare_calibration) {
@@ -84,26 +85,36 @@ class Stage {
       }
       add_score(std::move(score), comparison);
     }
-    if (automatic_) {
-      MethodScore own = trial.score({"auto", method_, {}}, result_.choices.chosen);
-      const bool wins = own.cost <= least;
-      add_score(std::move(own), comparison);
-      if (wins) {
-        result_.chosen = result_.choices.chosen;
-        return;
-      }
-    }
-    use(*winner, decisions, automatic_ ? "auto: all by " : "best: ");
+    const passes::ChosenRanges at_hand = ranges_of(*winner, decisions);
+    MethodScore own = refine(trial, at_hand);
+    const bool better = own.cost < least;
+    if (result_.choices.changed > 0) add_score(std::move(own), comparison);
+    for (const auto& [id, range] : better ? with_choices(at_hand) : at_hand) result_.chosen[id] = {range.range, format("{}: {}", automatic_ ? "auto" : "best", range.source)};
   }
 
-  // Ranges of a single method, as choices, so that each entry says where it comes from.
-  void use(const MethodVariant& method, const passes::ChosenRanges& decisions, const std::string& prefix) {
-    result_.chosen = decisions;
+  // Other ranges for the tensors that make most of the noise.
+  MethodScore refine(const MethodTrial& trial, const passes::ChosenRanges& at_hand) {
+    optimize::RangeChoiceOptions options{.threads = config_.threads};
+    if (best_) options.work = kQuickWork;
+    result_.choices = optimize::choose_ranges(state_, result_.statistics.statistics, at_hand, *held_out_, options, reporter_);
+    if (result_.choices.changed == 0) return {.label = {}, .cost = std::numeric_limits<double>::infinity()};
+    return trial.score({automatic_ ? "auto" : "best, some tensors by their own", method_, {}}, with_choices(at_hand));
+  }
+
+  [[nodiscard]] passes::ChosenRanges with_choices(passes::ChosenRanges ranges) const {
+    for (const auto& [id, range] : result_.choices.chosen) ranges[id] = range;
+    return ranges;
+  }
+
+  // Of a single method, but for those prescribed.
+  passes::ChosenRanges ranges_of(const MethodVariant& method, const passes::ChosenRanges& decisions) const {
+    passes::ChosenRanges ranges = decisions;
     for (const auto& [id, statistics] : result_.statistics.statistics) {
       const model::TensorPlan* plan = state_.plan.find(id);
       if (plan == nullptr || statistics.empty() || decisions.contains(id)) continue;
-      result_.chosen[id] = {method.method->range(statistics, plan->spec, method.options), prefix + method.label};
+      ranges[id] = {method.method->range(statistics, plan->spec, method.options), method.label};
     }
+    return ranges;
   }
 
   void tabulate(const std::vector<MethodVariant>& methods, MethodComparison& comparison) const {

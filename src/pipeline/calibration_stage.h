@@ -30,7 +30,7 @@ struct MethodComparison {
 struct CalibrationStage {
   calib::CalibrationResult statistics;
   passes::ChosenRanges chosen;                  // of `auto` and `best`
-  optimize::RangeChoices choices;               // of `auto`
+  optimize::RangeChoices choices;               // of `auto` and `best`
   std::optional<MethodComparison> comparison;
 };
 

@@ -39,6 +39,8 @@ class NoiseProbe {
 
   // Noise of every variant, summed over these samples. Does not depend on the thread count.
   [[nodiscard]] std::vector<OutputNoise> run(std::span<const Variant> variants, std::span<const int64_t> samples);
+  // The same sample by sample: [sample][variant].
+  [[nodiscard]] std::vector<std::vector<OutputNoise>> run_each(std::span<const Variant> variants, std::span<const int64_t> samples);
 
  private:
   struct Worker;

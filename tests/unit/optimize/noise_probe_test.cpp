@@ -113,7 +113,7 @@ TEST(ChooseRanges, ClipsAnOutlierThatTheOutputDoesNotFeelAndKeepsOneThatItDoes) 
     passes::plan_quantization(state, profile, ops::builtin_registry());
     SilentReporter silent;
     const auto statistics = calib::calibrate(state.graph, passes::observed_values(state), samples, {.histograms = true}, silent).statistics;
-    const RangeChoices choices = choose_ranges(state, statistics, samples, {.threads = 1}, silent);
+    const RangeChoices choices = choose_ranges(state, statistics, {}, samples, {.threads = 1}, silent);
     const quant::Range chosen = choices.chosen.at(state.graph.find_value("r")).range;
     if (felt) EXPECT_GT(chosen.hi, 85.0);
     else EXPECT_LT(chosen.hi, 85.0);
@@ -121,6 +121,36 @@ TEST(ChooseRanges, ClipsAnOutlierThatTheOutputDoesNotFeelAndKeepsOneThatItDoes) 
     const ir::ValueId y = state.graph.find_value("y");
     EXPECT_EQ(statistics.at(y).range.hi, choices.chosen.at(y).range.hi);
   }
+}
+
+// The range at hand stays when another one is better in sum only because of a single sample.
+TEST(ChooseRanges, LuckOnOneSampleDoesNotCount) {
+  GraphBuilder b;
+  const auto x = b.input("x", {1, 2, 32, 32});
+  const auto r = b.node("Relu", {x}, "r");
+  b.output(b.node("Conv", {r, b.constant("w", Tensor::from<float>({1, 2, 1, 1}, {1.0f, 1.0f}))}, "y"));
+  model::ModelState state = b.build();
+  std::vector<data::Sample> list;
+  for (unsigned i = 0; i < 8; ++i) {
+    Tensor sample = random_tensor({1, 2, 32, 32}, 80 + i, 0.0f, 1.0f);
+    if (i == 1) sample.mutable_data<float>()[7] = 40.0f;
+    list.push_back({{"x", sample}});
+  }
+  const MemorySource samples(std::move(list));
+  model::TargetProfile profile{.name = "test"};
+  profile.fused_groups = {};
+  passes::plan_quantization(state, profile, ops::builtin_registry());
+  SilentReporter silent;
+  const auto statistics = calib::calibrate(state.graph, passes::observed_values(state), samples, {.histograms = true}, silent).statistics;
+  passes::ChosenRanges at_hand;
+  for (const char* name : {"x", "r"}) at_hand[state.graph.find_value(name)] = {{0.0, 1.0}, "at hand"};
+  const RangeChoices choices = choose_ranges(state, statistics, at_hand, samples, {.threads = 1}, silent);
+  EXPECT_EQ(choices.samples, 8);
+  EXPECT_EQ(choices.chosen.at(state.graph.find_value("r")).range.hi, 1.0) << "min-max costs seven samples two bits each";
+  const auto& tried = choices.tried.at(state.graph.find_value("r"));
+  EXPECT_GT(tried.size(), 1u);
+  EXPECT_TRUE(std::any_of(tried.begin(), tried.end(), [&](const TriedRange& t) { return t.cost_db > tried[0].cost_db; }))
+      << "another range is better in sum";
 }
 
 }  // namespace
