@@ -1,6 +1,7 @@
 #include "qtool/optimize/choose_precision.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -19,6 +20,7 @@ namespace qtool::optimize {
 namespace {
 
 using ir::ValueId;
+using Clock = std::chrono::steady_clock;
 
 std::vector<NarrowQuantizer> narrow_quantizers(const model::ModelState& state) {
   std::vector<NarrowQuantizer> found;
@@ -176,6 +178,7 @@ class Search {
     const auto& blocks = simulation_->measure().blocks();
     PrecisionStep step{.name = name, .score_db = cost_db(noise.cost(blocks)), .cost = relative_cost(state, options_.rates), .kept = kept};
     for (size_t b = 0; b < blocks.size(); ++b) step.blocks.emplace_back(blocks[b].name, noise.sqnr_db(b));
+    step.seconds = std::chrono::duration<double>(Clock::now() - std::exchange(last_step_, Clock::now())).count();
     for (const auto& [id, entry] : state.encodings) step.wide += !state.graph.is_constant(id) && entry.encoding.bits > kNarrowBits;
     result_.steps.push_back(std::move(step));
     return result_.steps.back().score_db;
@@ -190,6 +193,7 @@ class Search {
   std::optional<SimulationNoise> simulation_;
   model::ModelState best_;
   double best_db_ = 0.0;
+  Clock::time_point last_step_ = Clock::now();
   PrecisionResult result_;
 };
 

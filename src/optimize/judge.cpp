@@ -30,6 +30,7 @@ bool looks_like_classes(const Shape& shape) { return shape.rank() >= 2 && shape[
 Judge::Judge(const ir::Graph& original, const data::SampleSource& samples, int threads) : samples_(samples), threads_(threads) {
   reference_ = run(original, nullptr);
   find_blocks(original);
+  recognise_detector(original);
 }
 
 Judge::Outputs Judge::run(const ir::Graph& graph, const model::EncodingTable* encodings) const {
@@ -56,8 +57,25 @@ void Judge::find_blocks(const ir::Graph& graph) {
   classifier_ = graph.outputs.size() == 1 && looks_like_classes(reference_[0][0].shape());
 }
 
+void Judge::recognise_detector(const ir::Graph& graph) {
+  OutputMeasure measure(graph, reference_[0]);
+  if (!measure.is_detector()) return;
+  for (const std::vector<Tensor>& outputs : reference_) detections_.push_back(measure.reference(outputs));
+  detector_.emplace(std::move(measure));
+}
+
+Score Judge::detector_score(const Outputs& outputs) const {
+  OutputNoise noise;
+  for (size_t s = 0; s < outputs.size(); ++s) noise.add(detections_[s].signal, detector_->noise(detections_[s], outputs[s]));
+  const auto& blocks = detector_->blocks();
+  Score score{.sqnr_db = cost_db(noise.cost(blocks))};
+  for (size_t b = 0; b < blocks.size(); ++b) score.blocks.push_back({blocks[b].name, noise.sqnr_db(b)});
+  return score;
+}
+
 Score Judge::score(const model::ModelState& candidate) const {
   const Outputs outputs = run(candidate.graph, &candidate.encodings);
+  if (detector_) return detector_score(outputs);
   Score score;
   double noise_share = 0.0;
   for (const eval::OutputBlock& block : blocks_) {

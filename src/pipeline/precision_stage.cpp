@@ -109,6 +109,7 @@ std::vector<optimize::StageRow> precision_rows(const ir::Graph& graph, const opt
     optimize::StageRow row{.stage = rows.empty() ? "start" : "selective"};
     row.score.emplace();
     row.score->sqnr_db = step.score_db;
+    row.seconds = step.seconds;
     for (const auto& [name, db] : step.blocks) row.score->blocks.push_back({name, db});
     row.decision = rows.empty() ? "start" : step.kept ? "kept" : "rolled back";
     row.reason = rows.empty() ? "all activations as planned"

@@ -49,6 +49,7 @@ struct PrecisionStep {
   std::vector<std::pair<std::string, double>> blocks;  // SQNR by output block
   double cost = 1.0;
   size_t wide = 0;                   // activations with more bits
+  double seconds = 0.0;              // spent on finding and judging it
   bool kept = true;
 };
 
