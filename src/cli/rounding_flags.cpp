@@ -9,6 +9,7 @@ void add_rounding(CLI::App& app, QuantizationFlags& flags, pipeline::QuantizeCon
   app.add_option("--adaround-method", c.adaround_method, "descent (default), classic (as published), nearest")->group(group);
   app.add_option("--seed", c.adaround.seed, "of sampled pixels and of images kept aside (0)")->group(group);
   app.add_flag("--resume", c.adaround.resume, "go on with the layers that an interrupted run has finished")->group(group);
+  app.add_option("--adaround-8bit-share", c.adaround.wide_share, "descent: layers that cannot bear 4 bits get 8, up to this share of the weights; 0: none (0.1)")->check(CLI::Range(0.0, 1.0).description(""))->group(group);
   app.add_option("--adaround-iterations", classic.iterations, "classic: steps a layer (10000, below 8 bits 15000)")->check(CLI::PositiveNumber.description(""))->group(group);
   app.add_option("--adaround-lambda", classic.regularization, "classic: weight of the rounding loss (0.01)")->check(at_least_zero)->group(group);
   app.add_option("--adaround-beta-range", flags.adaround_beta, "classic: exponent of the rounding loss, start and end (20 2)")->expected(2)->group(group);

@@ -156,6 +156,7 @@ std::vector<RecipeField> make_fields() {
       value_of("cle-relu6", &C::relu6, "equalization across ReLU6: auto, keep, replace"),
       value_of("adaround-method", &C::adaround_method, "descent, classic or nearest"),
       value_of("seed", [](auto& c) -> auto& { return c.adaround.seed; }, "of what is drawn in rounding"),
+      value_of("adaround-8bit-share", [](auto& c) -> auto& { return c.adaround.wide_share; }, "descent: share of the weights that may get 8 bits where 4 cannot be borne"),
       value_of("adaround-iterations", [](auto& c) -> auto& { return c.adaround.classic.iterations; }, "classic: steps a layer; 0: as published"),
       value_of("adaround-lambda", [](auto& c) -> auto& { return c.adaround.classic.regularization; }, "classic: weight of the rounding loss"),
       {"adaround-beta-range", "list of numbers", "classic: exponent of the rounding loss, start and end",

@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <optional>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "checkpoint.h"
 #include "gather.h"
 #include "layer_site.h"
@@ -15,10 +19,13 @@
 #include "qtool/support/nearest_name.h"
 #include "sampling.h"
 #include "solve_layer.h"
+#include "widen.h"
 
 namespace qtool::rounding {
 
 namespace {
+
+constexpr double kLeastWideGainDb = 0.2;
 
 struct NamedMethod {
   const char* name;
@@ -29,8 +36,13 @@ constexpr NamedMethod kMethods[] = {
 
 LayerProblem problem_of(const model::ModelState& state, const ir::Graph& reference, const LayerSite& site, const LayerData& data, int threads) {
   LayerProblem problem{.data = data, .activation = site.activation, .weights = weight_matrix(site, *reference.constant(site.weight)),
-                       .bias = {}, .encoding = state.encodings.at(site.weight).encoding, .threads = threads};
+                       .bias = {}, .encoding = state.encodings.at(site.weight).encoding, .threads = threads, .grid_inputs = 0};
   if (site.bias != ir::kNoValue) problem.bias = reference.constant(site.bias)->to_float();
+  if (problem.encoding.per_block() && problem.encoding.per_channel()) {
+    const Shape& weight = reference.constant(site.weight)->shape();
+    const int64_t taps = weight.rank() > 2 ? weight.span_count(2, weight.rank()) : 1;
+    problem.grid_inputs = problem.encoding.block_size * taps;
+  }
   return problem;
 }
 
@@ -75,8 +87,8 @@ std::string fingerprint(const model::ModelState& state) {
 // Whatever changes the result and is not in the caller's key.
 std::string checkpoint_key(const AdaroundOptions& o, const model::ModelState& state) {
   const ClassicOptions& c = o.classic;
-  return format("{}\nstart {}\nmethod {} seqmse_base {} seed {} rows {} {} frontier {}\nclassic {} {} {} {} {} {} {}\n", o.checkpoint_key, fingerprint(state), method_name(o.method), o.seqmse_base,
-                o.seed, o.least_rows, o.rows_per_input, o.frontier_bytes, c.iterations, c.regularization, c.beta_start, c.beta_end, c.warm_start, c.learning_rate,
+  return format("{}\nstart {}\nmethod {} seqmse_base {} seed {} wide {} rows {} {} frontier {}\nclassic {} {} {} {} {} {} {}\n", o.checkpoint_key, fingerprint(state), method_name(o.method), o.seqmse_base,
+                o.seed, o.wide_share, o.least_rows, o.rows_per_input, o.frontier_bytes, c.iterations, c.regularization, c.beta_start, c.beta_end, c.warm_start, c.learning_rate,
                 c.batch_rows);
 }
 
@@ -98,6 +110,97 @@ void store(model::ModelState& state, const LayerSite& site, const LayerSolution&
   ir::Value& bias = state.graph.value(site.bias);
   bias.constant = Tensor::from<float>(bias.constant->shape(), std::span<const float>(solution.bias));
   refresh_bias_encoding(state, site.bias);
+}
+
+// Activations of one layer leave holes that those of the next do not fit; without this a walk over large images holds twice
+// the memory it uses.
+void release_free_memory() {
+#ifdef __GLIBC__
+  (void)malloc_trim(0);
+#endif
+}
+
+// What every pass over the layers shares.
+struct Run {
+  const std::vector<LayerSite>& sites;
+  const ir::Graph& reference;
+  const data::SampleSource& source;
+  const ImageOrder& order;
+  const AdaroundOptions& options;
+  Reporter& reporter;
+
+  AdaroundReport round(model::ModelState& state, const std::filesystem::path& folder) const {
+    AdaroundReport report;
+    Lockstep lockstep(reference, state, sites, source, {.threads = options.threads,
+                                                        .frontier_bytes = options.frontier_bytes,
+                                                        .image_order = order.images,
+                                                        .stops = walk_stops(reference, sites, options)});
+    const Checkpoint checkpoint(folder, folder.empty() ? "" : checkpoint_key(options, state), options.resume);
+    for (size_t i = 0; i < sites.size(); ++i) {
+      std::optional<FinishedLayer> layer = checkpoint.load(i);
+      if (layer) {
+        lockstep.pass(i);  // the same steps as in a run from the start: other stretches may sum in another order
+        ++report.resumed;
+      } else {
+        stop_if_interrupted(options, i, sites.size());
+        layer = solve(state, lockstep, i);
+        checkpoint.save(i, *layer);
+      }
+      say(i, layer->report);
+      store(state, sites[i], layer->solution, options.method);
+      report.layers.push_back(layer->report);
+      release_free_memory();
+      reporter.progress("adaround", static_cast<int64_t>(i) + 1, static_cast<int64_t>(sites.size()));
+    }
+    return report;
+  }
+
+  FinishedLayer solve(const model::ModelState& state, Lockstep& lockstep, size_t index) const {
+    const LayerSite& site = sites[index];
+    const LayerData data = gather_layer(lockstep, reference, sites, index, order, options);
+    const LayerProblem problem = problem_of(state, reference, site, data, options.threads);
+    FinishedLayer layer{.report = {.node = reference.node(site.node).name, .bits = problem.encoding.bits, .rows = data.fit.rows}, .solution = {}};
+    LayerErrors errors;
+    layer.solution = solve_layer(problem, options, index, errors);
+    layer.report.error_nearest = errors.nearest;
+    layer.report.error_wide = errors.real;
+    layer.report.method = layer.solution.method;
+    layer.report.error = layer.solution.error;
+    return layer;
+  }
+
+  void say(size_t index, const LayerReport& line) const {
+    reporter.debug(format("adaround: {} ({} x {}, {} bits, {} rows): output error {:.3g} -> {:.3g} ({})", line.node, sites[index].shape.channels(),
+                          sites[index].shape.inputs, line.bits, line.rows, line.error_nearest, line.error, line.method));
+  }
+};
+
+// A second pass gives 8 bits to the layers that lost most in the first; the better of both stays.
+AdaroundReport round_and_widen(const Run& run, model::ModelState& state) {
+  const model::ModelState start = state;
+  AdaroundReport report = run.round(state, run.options.checkpoint);
+  const std::vector<size_t> weak = layers_to_widen(report.layers, run.sites, run.options.wide_share);
+  if (weak.empty()) return report;
+  run.reporter.info(format("adaround: {} of {} layers lose much with fewer than 8 bits; rounding once more with 8 bits there", weak.size(), run.sites.size()));
+  model::ModelState wide = start;
+  for (const size_t i : weak) widen(wide, run.sites[i]);
+  AdaroundReport second = run.round(wide, run.options.checkpoint.empty() ? std::filesystem::path() : run.options.checkpoint / "wide");
+  const double gain = output_gain_db(run.reference, state, wide, run.source, run.order, run.options.threads);
+  second.resumed += report.resumed;
+  if (gain < kLeastWideGainDb) {
+    run.reporter.info(format("adaround: 8 bits there change the output by {:.2f} dB on images kept aside and are not used", gain));
+    return report;
+  }
+  int64_t widened = 0, all = 0;
+  for (size_t i = 0; i < run.sites.size(); ++i) all += report.layers[i].bits < 8 ? run.sites[i].shape.channels() * run.sites[i].shape.inputs : 0;
+  for (const size_t i : weak) {
+    second.widened.push_back({report.layers[i].node, report.layers[i].error, second.layers[i].error});
+    widened += run.sites[i].shape.channels() * run.sites[i].shape.inputs;
+  }
+  second.widened_share = static_cast<double>(widened) / static_cast<double>(all);
+  second.widened_gain_db = gain;
+  state = std::move(wide);
+  return second;
 }
 
 }  // namespace
@@ -122,41 +225,18 @@ std::vector<std::string> method_names() {
 
 AdaroundReport adaround(model::ModelState& state, const data::SampleSource& source, const AdaroundOptions& options, Reporter& reporter) {
   const LayerList layers = find_layers(state);
-  AdaroundReport report;
-  for (const SkippedLayer& skipped : layers.skipped) report.skipped.push_back(format("{}: {}", skipped.node, skipped.reason));
   const ir::Graph reference = state.graph;
-  const std::vector<bool> held_out = held_out_images(options.seed, source.size());
-  Lockstep lockstep(reference, state, layers.sites, source, {.threads = options.threads, .prefix = options.prefix, .frontier_bytes = options.frontier_bytes});
-  const auto total = static_cast<int64_t>(layers.sites.size());
-  const Checkpoint checkpoint(options.checkpoint, options.checkpoint.empty() ? "" : checkpoint_key(options, state), options.resume);
+  const ImageOrder order = random_order(options.seed, source.size());
   const InterruptScope interruptible;
-  for (size_t i = 0; i < layers.sites.size(); ++i) {
-    const LayerSite& site = layers.sites[i];
-    std::optional<FinishedLayer> layer = checkpoint.load(i);
-    if (layer) {
-      // The walk makes the same steps as in a run from the start: other stretches may sum in another order.
-      lockstep.advance(i, source.size(), [](int64_t, const ImageState&) {}, [](int64_t, int64_t) {});
-      ++report.resumed;
-    } else {
-      stop_if_interrupted(options, i, layers.sites.size());
-      const LayerData data = gather_layer(lockstep, reference, layers.sites, i, held_out, options);
-      layer.emplace();
-      layer->report = {.node = reference.node(site.node).name, .rows = data.fit.rows};
-      const LayerProblem problem = problem_of(state, reference, site, data, options.threads);
-      layer->report.bits = problem.encoding.bits;
-      layer->solution = solve_layer(problem, options, i, layer->report.error_nearest);
-      layer->report.method = layer->solution.method;
-      layer->report.error = layer->solution.error;
-      checkpoint.save(i, *layer);
-    }
-    const LayerReport& line = layer->report;
-    reporter.debug(format("adaround: {} ({} x {}, {} rows): output error {:.3g} -> {:.3g} ({})", line.node, site.shape.channels(), site.shape.inputs,
-                          line.rows, line.error_nearest, line.error, line.method));
-    store(state, site, layer->solution, options.method);
-    report.layers.push_back(line);
-    reporter.progress("adaround", static_cast<int64_t>(i) + 1, total);
+  const Run run{layers.sites, reference, source, order, options, reporter};
+  AdaroundReport report;
+  if (options.method != Method::kDescent || !(options.wide_share > 0.0) || source.size() < 4) {
+    report = run.round(state, options.checkpoint);
+  } else {
+    report = round_and_widen(run, state);
   }
-  checkpoint.remove();
+  for (const SkippedLayer& skipped : layers.skipped) report.skipped.push_back(format("{}: {}", skipped.node, skipped.reason));
+  remove_checkpoint(options.checkpoint);
   return report;
 }
 

@@ -11,7 +11,7 @@ namespace qtool::rounding {
 
 namespace {
 
-constexpr uint64_t kMagic = 0x3152414C4C545151;  // first bytes of a file; changes with the layout
+constexpr uint64_t kMagic = 0x3252414C4C545151;  // first bytes of a file; changes with the layout
 constexpr const char* kKeyFile = "run.txt";
 
 class Writer {
@@ -75,7 +75,7 @@ Checkpoint::Checkpoint(std::filesystem::path folder, const std::string& key, boo
                 "--resume: the interrupted run in this folder had another model, other data, other options or another version of "
                 "the tool; repeat its command, or run without --resume to start anew").with("file", key_file.string());
   }
-  remove();
+  remove_checkpoint(folder_);
   write_file_atomically(key_file, std::as_bytes(std::span(key)));
 }
 
@@ -94,12 +94,21 @@ std::optional<FinishedLayer> Checkpoint::load(size_t index) const {
   layer.report.rows = in.value<int64_t>();
   layer.report.error_nearest = in.value<double>();
   layer.report.error = layer.solution.error = in.value<double>();
+  layer.report.error_wide = in.value<double>();
   quant::Encoding& encoding = layer.solution.encoding;
   layer.report.bits = encoding.bits = in.value<int32_t>();
   encoding.is_symmetric = in.value<uint8_t>() != 0;
   encoding.is_strict = in.value<uint8_t>() != 0;
   encoding.channel_axis = in.value<int32_t>();
   encoding.grids = in.list<std::vector<quant::Grid>>();
+  encoding.block_axis = in.value<int32_t>();
+  encoding.block_size = in.value<int64_t>();
+  if (in.value<uint8_t>() != 0) {
+    quant::LowPowerScales& scales = encoding.low_power.emplace();
+    scales.decompressed_bits = in.value<int32_t>();
+    scales.channel_scale = in.list<std::vector<double>>();
+    scales.block_scale = in.list<std::vector<int64_t>>();
+  }
   layer.solution.weights = in.list<std::vector<float>>();
   layer.solution.bias = in.list<std::vector<float>>();
   in.end();
@@ -116,20 +125,29 @@ void Checkpoint::save(size_t index, const FinishedLayer& layer) const {
   out.value(layer.report.rows);
   out.value(layer.report.error_nearest);
   out.value(layer.report.error);
+  out.value(layer.report.error_wide);
   out.value(static_cast<int32_t>(encoding.bits));
   out.value(static_cast<uint8_t>(encoding.is_symmetric));
   out.value(static_cast<uint8_t>(encoding.is_strict));
   out.value(static_cast<int32_t>(encoding.channel_axis));
   out.list(encoding.grids);
+  out.value(static_cast<int32_t>(encoding.block_axis));
+  out.value(encoding.block_size);
+  out.value(static_cast<uint8_t>(encoding.low_power.has_value()));
+  if (encoding.low_power) {
+    out.value(static_cast<int32_t>(encoding.low_power->decompressed_bits));
+    out.list(encoding.low_power->channel_scale);
+    out.list(encoding.low_power->block_scale);
+  }
   out.list(layer.solution.weights);
   out.list(layer.solution.bias);
   write_file_atomically(file(index), out.bytes);
 }
 
-void Checkpoint::remove() const {
-  if (folder_.empty()) return;
+void remove_checkpoint(const std::filesystem::path& folder) {
+  if (folder.empty()) return;
   std::error_code ignored;  // what cannot be removed is overwritten by the next run
-  std::filesystem::remove_all(folder_, ignored);
+  std::filesystem::remove_all(folder, ignored);
 }
 
 }  // namespace qtool::rounding

@@ -25,12 +25,13 @@ class Checkpoint {
   [[nodiscard]] std::optional<FinishedLayer> load(size_t index) const;
   // Appears whole or not at all. Throws Error(kIo).
   void save(size_t index, const FinishedLayer& layer) const;
-  // The run is through: nothing stays behind.
-  void remove() const;
 
  private:
   [[nodiscard]] std::filesystem::path file(size_t index) const;
   std::filesystem::path folder_;
 };
+
+// The run is through: nothing stays behind. An empty name is no folder.
+void remove_checkpoint(const std::filesystem::path& folder);
 
 }  // namespace qtool::rounding

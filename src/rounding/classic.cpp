@@ -74,7 +74,7 @@ class Relaxation {
   }
 
  private:
-  size_t grid(size_t i) const { return problem_.grid_of(part_.first + static_cast<int64_t>(i) / inputs_); }
+  size_t grid(size_t i) const { return problem_.grid_of(part_.first + static_cast<int64_t>(i) / inputs_, static_cast<int64_t>(i) % inputs_); }
   float weight(size_t i) const { return problem_.weights[static_cast<size_t>(part_.first * inputs_) + i]; }
   float scale(size_t i) const { return static_cast<float>(problem_.encoding.grids[grid(i)].scale); }
   float lowest(size_t i) const { return static_cast<float>(problem_.encoding.lowest_level(grid(i))); }

@@ -20,7 +20,8 @@ void Descent::start(int64_t first, std::span<ChannelState> states) const {
     state.levels.assign(static_cast<size_t>(metric_.size()), 0.0f);
     state.gradient.assign(static_cast<size_t>(metric_.size()), 0.0f);
   }
-  if (metric_.size() <= kEnumerated) {
+  const bool one_step = std::all_of(states.begin(), states.end(), [](const ChannelState& state) { return state.relative == nullptr; });
+  if (metric_.size() <= kEnumerated && one_step) {
     for (size_t i = 0; i < states.size(); ++i) enumerate(first + static_cast<int64_t>(i), states[i]);
   } else {
     round_successively(first, states);
@@ -40,7 +41,7 @@ void Descent::round_successively(int64_t first, std::span<ChannelState> states) 
     const int64_t input = metric_.order()[static_cast<size_t>(k)];
     for (size_t l = 0; l < states.size(); ++l) {
       ChannelState& state = states[l];
-      const auto scale = static_cast<float>(state.scale);
+      const float scale = state.step(input);
       const float weight = weights_of(first + static_cast<int64_t>(l))[input];
       const float wanted = weight + (factored ? sums[l] / row[k] : 0.0f);
       const float level = std::clamp(std::nearbyint(wanted / scale), state.bounds.lowest, state.bounds.highest);
@@ -89,7 +90,7 @@ void Descent::refresh_gradients(int64_t first, std::span<ChannelState> states) c
     const ChannelState& state = states[static_cast<size_t>(l)];
     const float* weight = weights_of(first + l);
     for (int64_t k = 0; k < n; ++k) {
-      errors[static_cast<size_t>(l * n + k)] = static_cast<float>(state.scale) * state.levels[static_cast<size_t>(k)] - weight[k];
+      errors[static_cast<size_t>(l * n + k)] = state.step(k) * state.levels[static_cast<size_t>(k)] - weight[k];
     }
   }
   exec::matrix_product(count, n, n, {errors.data(), n}, {metric_.data(), n}, 0.0f, products.data(), n);
@@ -100,11 +101,11 @@ void Descent::refresh_gradients(int64_t first, std::span<ChannelState> states) c
 
 void Descent::descend(ChannelState& state) const {
   const int64_t n = metric_.size();
-  const auto scale = static_cast<float>(state.scale);
   for (int sweep = 0; sweep < kSweeps; ++sweep) {
     bool moved = false;
     for (int64_t k = 0; k < n; ++k) {
       float& level = state.levels[static_cast<size_t>(k)];
+      const float scale = state.step(k);
       const float step = -state.gradient[static_cast<size_t>(k)] / (scale * metric_.diagonal(k));
       if (std::abs(step) <= 0.5f) continue;
       const float next = std::clamp(std::nearbyint(level + step), state.bounds.lowest, state.bounds.highest);
@@ -121,7 +122,8 @@ double Descent::loss(int64_t channel, const ChannelState& state) const {
   const float* weight = weights_of(channel);
   double sum = 0.0;
   for (size_t k = 0; k < state.levels.size(); ++k) {
-    sum += (state.scale * static_cast<double>(state.levels[k]) - static_cast<double>(weight[k])) * static_cast<double>(state.gradient[k]);
+    const double unit = state.relative == nullptr ? 1.0 : static_cast<double>(state.relative[k]);
+    sum += (state.scale * unit * static_cast<double>(state.levels[k]) - static_cast<double>(weight[k])) * static_cast<double>(state.gradient[k]);
   }
   return sum;
 }
@@ -130,7 +132,8 @@ Descent::Fraction Descent::best_scale(int64_t channel, const ChannelState& state
   const float* pull = pull_of(channel);
   Fraction fraction;
   for (size_t k = 0; k < state.levels.size(); ++k) {
-    const auto level = static_cast<double>(state.levels[k]), pulled = static_cast<double>(pull[k]);
+    const double unit = state.relative == nullptr ? 1.0 : static_cast<double>(state.relative[k]);
+    const double level = unit * static_cast<double>(state.levels[k]), pulled = static_cast<double>(pull[k]);
     fraction.numerator += level * pulled;
     fraction.denominator += level * (static_cast<double>(state.gradient[k]) + pulled) / state.scale;
   }

@@ -16,7 +16,11 @@ struct LevelBounds {
 struct ChannelState {
   double scale = 1.0;
   LevelBounds bounds;
+  const float* relative = nullptr;  // [inputs] step of each weight in units of `scale`; null: 1
   std::vector<float> levels, gradient;
+  [[nodiscard]] float step(int64_t input) const {
+    return relative == nullptr ? static_cast<float>(scale) : static_cast<float>(scale) * relative[input];
+  }
 };
 
 // Channels of one block, several at a time.

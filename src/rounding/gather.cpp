@@ -12,6 +12,10 @@ namespace {
 
 constexpr int64_t kChunkFloats = int64_t{8} << 20;  // rows of one chunk of images, 32 MB
 
+int64_t wanted_rows(const LayerSite& site, const AdaroundOptions& options) {
+  return std::max(options.least_rows, options.rows_per_input * site.shape.inputs);
+}
+
 class Gatherer {
  public:
   Gatherer(const ir::Graph& reference, const LayerSite& site, size_t index, int64_t images, const AdaroundOptions& options)
@@ -19,8 +23,7 @@ class Gatherer {
         repairs_skip_(site.bias != ir::kNoValue && (options.method == Method::kDescent || options.method == Method::kNearest)),
         weights_(weight_matrix(site, *reference.constant(site.weight))) {
     if (site.bias != ir::kNoValue) bias_ = reference.constant(site.bias)->to_float();
-    const int64_t wanted = std::max(options.least_rows, options.rows_per_input * site.shape.inputs);
-    rows_per_image_ = std::min(patches_.pixels(), (wanted + images - 1) / images);
+    rows_per_image_ = std::min(patches_.pixels(), (wanted_rows(site, options) + images - 1) / images);
   }
 
   [[nodiscard]] int64_t images_at_once() const {
@@ -62,11 +65,17 @@ void append(Rows& all, const Rows& more) {
 
 }  // namespace
 
+std::vector<WalkStop> walk_stops(const ir::Graph& reference, const std::vector<LayerSite>& sites, const AdaroundOptions& options) {
+  std::vector<WalkStop> stops;
+  for (const LayerSite& site : sites) stops.push_back({.pixels = PatchRows(reference, site).pixels(), .rows = wanted_rows(site, options)});
+  return stops;
+}
+
 LayerData gather_layer(Lockstep& lockstep, const ir::Graph& reference, const std::vector<LayerSite>& sites, size_t index,
-                       const std::vector<bool>& held_out, const AdaroundOptions& options) {
-  const auto images = static_cast<int64_t>(held_out.size());
+                       const ImageOrder& order, const AdaroundOptions& options) {
+  const int64_t images = lockstep.visited(index);
   const Gatherer gatherer(reference, sites[index], index, images, options);
-  const bool any_held = std::find(held_out.begin(), held_out.end(), true) != held_out.end();
+  const bool any_held = images >= 4;
   LayerData data{.fit = Moments(sites[index].shape), .judged = {}, .fit_rows = {}};
   std::vector<Rows> chunk;
   int64_t chunk_first = 0;
@@ -74,12 +83,14 @@ LayerData gather_layer(Lockstep& lockstep, const ir::Graph& reference, const std
   chunk.resize(static_cast<size_t>(std::min(at_once, images)));
   lockstep.advance(
       index, at_once,
-      [&](int64_t image, const ImageState& state) { chunk[static_cast<size_t>(image - chunk_first)] = gatherer.rows_of(image, state); },
+      [&](int64_t place, const ImageState& state) {
+        chunk[static_cast<size_t>(place - chunk_first)] = gatherer.rows_of(order.images[static_cast<size_t>(place)], state);
+      },
       [&](int64_t first, int64_t end) {
         Rows fit;
-        for (int64_t image = first; image < end; ++image) {
-          const Rows& rows = chunk[static_cast<size_t>(image - first)];
-          const bool held = held_out[static_cast<size_t>(image)];
+        for (int64_t place = first; place < end; ++place) {
+          const Rows& rows = chunk[static_cast<size_t>(place - first)];
+          const bool held = order.held_out(place);
           if (held || !any_held) append(data.judged, rows);  // with a handful of images judging uses what the fit has seen
           if (!held) append(fit, rows);
         }

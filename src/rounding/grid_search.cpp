@@ -7,6 +7,7 @@
 
 #include "descent.h"
 #include "qtool/support/parallel.h"
+#include "sequential_mse.h"
 #include "vector_loops.h"
 
 namespace qtool::rounding {
@@ -27,6 +28,7 @@ class Search {
          const GridSearchOptions& options)
       : problem_(problem), regression_(regression), real_(real), l1_(l1), options_(options),
         states_(static_cast<size_t>(problem.shape().channels())), scales_(states_.size()) {
+    measure_blocks();
     for (size_t c = 0; c < scales_.size(); ++c) {
       scales_[c] = covering_scale(static_cast<int64_t>(c));
       const size_t grid = problem.grid_of(static_cast<int64_t>(c));
@@ -42,8 +44,20 @@ class Search {
   }
 
  private:
+  // Steps of the weights of per-block encodings; their proportions stay, one factor a channel is searched.
+  void measure_blocks() {
+    if (problem_.grid_inputs == 0) return;
+    for (int64_t c = 0; c < problem_.shape().channels(); ++c) {
+      for (int64_t k = 0; k < problem_.shape().inputs; ++k) relative_.push_back(static_cast<float>(problem_.encoding.grids[problem_.grid_of(c, k)].scale));
+    }
+  }
+  const float* relative(int64_t channel, int64_t input = 0) const {
+    return relative_.empty() ? nullptr : relative_.data() + channel * problem_.shape().inputs + input;
+  }
+
   // The smallest scale at which no weight is clipped; the base grid's own where that says nothing.
   double covering_scale(int64_t channel) const {
+    if (problem_.grid_inputs > 0) return 1.0;  // of the given block scales
     const size_t grid = problem_.grid_of(channel);
     const double base = problem_.encoding.grids[grid].scale;
     if (!problem_.encoding.is_symmetric) return base;
@@ -93,7 +107,7 @@ class Search {
     std::vector<ChannelState> states(static_cast<size_t>(b.count));
     for (int64_t i = 0; i < b.count; ++i) {
       const auto c = static_cast<size_t>(channel(b, i));
-      states[static_cast<size_t>(i)] = {.scale = shared != nullptr ? *shared : factor * scales_[c], .bounds = bounds_[c]};
+      states[static_cast<size_t>(i)] = {.scale = shared != nullptr ? *shared : factor * scales_[c], .bounds = bounds_[c], .relative = relative(static_cast<int64_t>(c))};
     }
     descent(b).start(b.first, states);
     return states;
@@ -187,7 +201,8 @@ class Search {
         std::vector<ChannelState> states(static_cast<size_t>(b.count));
         for (int64_t i = 0; i < b.count; ++i) {
           const int64_t c = channel(b, i);
-          states[static_cast<size_t>(i)] = {.scale = problem_.encoding.grids[problem_.grid_of(c)].scale, .bounds = bounds_[static_cast<size_t>(c)]};
+          states[static_cast<size_t>(i)] = {.scale = given_scale(c), .bounds = bounds_[static_cast<size_t>(c)],
+                                            .relative = relative(c, regression_.extent(block).first)};
         }
         descent(b).start(b.first, states);
         for (int64_t i = 0; i < b.count; ++i) {
@@ -200,18 +215,25 @@ class Search {
       metrics_[static_cast<size_t>(block)].reset();
     }
     for (size_t c = 0; c < states_.size(); ++c) {
-      states_[c] = {.scale = problem_.encoding.grids[problem_.grid_of(static_cast<int64_t>(c))].scale, .levels = std::move(levels[c])};
+      states_[c] = {.scale = given_scale(static_cast<int64_t>(c)), .levels = std::move(levels[c])};
     }
     return solution();
   }
 
+  double given_scale(int64_t channel) const { return problem_.grid_inputs > 0 ? 1.0 : problem_.encoding.grids[problem_.grid_of(channel)].scale; }
+
   LayerSolution solution() const {
     LayerSolution result;
     result.encoding = problem_.encoding;
+    const auto grids = static_cast<size_t>(problem_.grids_per_channel());
     for (size_t c = 0; c < states_.size(); ++c) {
       const ChannelState& state = states_[c];
-      result.encoding.grids[problem_.grid_of(static_cast<int64_t>(c))].scale = state.scale;
-      for (const float level : state.levels) result.weights.push_back(on_grid(state.scale, static_cast<double>(level)));
+      if (problem_.grid_inputs > 0) scale_channel(result.encoding, c, grids, state.scale);
+      else result.encoding.grids[problem_.grid_of(static_cast<int64_t>(c))].scale = state.scale;
+      for (size_t k = 0; k < state.levels.size(); ++k) {
+        const size_t grid = problem_.grid_of(static_cast<int64_t>(c), static_cast<int64_t>(k));
+        result.weights.push_back(on_grid(result.encoding.grids[grid].scale, static_cast<double>(state.levels[k])));
+      }
     }
     return result;
   }
@@ -225,6 +247,7 @@ class Search {
   std::vector<double> scales_;        // covering, by channel
   std::vector<LevelBounds> bounds_;
   std::vector<float> cut_weights_;
+  std::vector<float> relative_;       // [channels][inputs] with blocks, else empty
   std::vector<std::unique_ptr<Metric>> metrics_;
   std::vector<std::unique_ptr<Descent>> descents_;
   std::vector<Batch> batches_;

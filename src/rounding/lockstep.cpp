@@ -4,10 +4,10 @@
 #include <optional>
 
 #include "qtool/exec/executor.h"
-#include "qtool/quant/quantize.h"
 #include "qtool/support/error.h"
 #include "qtool/support/parallel.h"
 #include "segment.h"
+#include "vector_loops.h"
 
 namespace qtool::rounding {
 
@@ -17,35 +17,6 @@ using ir::kNoNode;
 using ir::kNoValue;
 using ir::NodeId;
 using ir::ValueId;
-
-// Bytes of one element as stored, for a value with this encoding.
-int code_bytes(const quant::Encoding* encoding) {
-  if (encoding == nullptr || encoding->per_channel()) return 4;
-  return encoding->bits <= 8 ? 1 : encoding->bits <= 16 ? 2 : 4;
-}
-
-template <class Code>
-Tensor to_codes(const Tensor& tensor, const quant::Encoding& encoding, DType dtype) {
-  Tensor codes(dtype, tensor.shape());
-  const auto in = tensor.data<float>();
-  const auto out = codes.mutable_data<Code>();
-  const quant::Grid& grid = encoding.grids[0];
-  // Values lie on the grid already, so the nearest level is exact.
-  const double inverse = 1.0 / grid.scale, offset = static_cast<double>(grid.offset);
-  for (size_t i = 0; i < in.size(); ++i) out[i] = static_cast<Code>(static_cast<double>(in[i]) * inverse - offset + 0.5);
-  return codes;
-}
-
-template <class Code>
-Tensor from_codes(const Tensor& codes, const quant::Encoding& encoding) {
-  Tensor tensor(DType::kFloat32, codes.shape());
-  const auto in = codes.data<Code>();
-  const auto out = tensor.mutable_data<float>();
-  const auto scale = static_cast<float>(encoding.grids[0].scale);
-  const auto offset = static_cast<float>(encoding.grids[0].offset);
-  for (size_t i = 0; i < in.size(); ++i) out[i] = scale * (static_cast<float>(in[i]) + offset);
-  return tensor;
-}
 
 // One executor of the stretch between two positions and the session of each worker.
 class Runner {
@@ -73,14 +44,32 @@ class Runner {
   std::vector<std::optional<exec::Session>> sessions_;
 };
 
+model::EncodingTable encodings_of_constants(const model::ModelState& state) {
+  model::EncodingTable table = state.encodings;
+  std::erase_if(table, [&](const auto& entry) { return !state.graph.is_constant(entry.first); });
+  return table;
+}
+
 }  // namespace
 
+// What lies between two positions, in both models.
+struct Lockstep::Stretch {
+  Runner real, quantized;
+  void run(ImageState& image, int worker) {
+    real.run(image.real, worker);
+    quantized.run(image.quantized, worker);
+  }
+};
+
 Lockstep::Lockstep(const ir::Graph& reference, const model::ModelState& state, const std::vector<LayerSite>& sites,
-                   const data::SampleSource& source, const LockstepOptions& options)
-    : reference_(reference), state_(state), sites_(sites), source_(source), options_(options),
-      stored_(static_cast<size_t>(source.size())) {
+                   const data::SampleSource& source, LockstepOptions options)
+    : reference_(reference), state_(state), sites_(sites), source_(source), options_(std::move(options)) {
   plan_order();
+  for (size_t i = 0; i < sites_.size(); ++i) options_.stops[i].values = count_values(frontier(positions_[i]));
+  plan_ = plan_walk(options_.stops, source_.size(), options_.frontier_bytes);
 }
+
+Lockstep::~Lockstep() = default;
 
 void Lockstep::plan_order() {
   std::set<NodeId> needed;
@@ -126,103 +115,120 @@ std::set<ValueId> Lockstep::frontier(size_t position) const {
   return alive;
 }
 
-int64_t Lockstep::frontier_bytes(const std::set<ValueId>& values) const {
-  int64_t bytes = 0;
+int64_t Lockstep::count_values(const std::set<ValueId>& values) const {
+  int64_t total = 0;
   for (const ValueId id : values) {
     const auto& type = reference_.value(id).type;
-    if (!type) return options_.frontier_bytes + 1;  // unknown size: do not store
-    const int64_t count = type->shape.element_count();
-    bytes += count * (4 + code_bytes(encoding_of(id)));
+    if (!type) return -1;
+    total += type->shape.element_count();
   }
-  return bytes * source_.size();
+  return total;
 }
 
-const quant::Encoding* Lockstep::encoding_of(ValueId id) const {
-  return options_.prefix == Prefix::kQuantized ? model::find_encoding(state_.encodings, id) : nullptr;
+Lockstep::Stretch Lockstep::make_stretch(size_t from, size_t to, const std::set<ValueId>& alive) const {
+  std::set<ValueId> made;
+  for (const ValueId id : alive) {
+    if (produced_at_.at(id) > from) made.insert(id);
+  }
+  const auto nodes = std::span(order_).subspan(from, to - from);
+  return {Runner(make_segment(reference_, {}, nodes, made), false, options_.threads),
+          Runner(make_segment(state_.graph, encodings_of_constants(state_), nodes, made), true, options_.threads)};
 }
 
-model::EncodingTable Lockstep::prefix_encodings() const {
-  if (options_.prefix == Prefix::kFloat) return {};
-  model::EncodingTable table = state_.encodings;
-  if (options_.prefix == Prefix::kWeights) std::erase_if(table, [&](const auto& entry) { return !state_.graph.is_constant(entry.first); });
-  return table;
-}
-
-ImageState Lockstep::load(int64_t image) const {
-  if (in_memory_) return unpack(stored_[static_cast<size_t>(image)]);
+ImageState Lockstep::load(int64_t place) const {
   ImageState state;
-  const data::Sample sample = source_.load(image);
+  const data::Sample sample = source_.load(options_.image_order[static_cast<size_t>(place)]);
   for (const ValueId id : reference_.inputs) {
     const auto found = sample.find(reference_.value(id).name);
     if (found == sample.end()) {
       throw Error(ErrorCode::kInvalidData, "a sample has no tensor for this model input").with("tensor", reference_.value(id).name);
     }
-    const quant::Encoding* encoding = encoding_of(id);
-    state.real[id] = found->second;
-    state.quantized[id] = encoding == nullptr ? found->second : quant::fake_quantize(found->second, *encoding);
+    state.real[id] = state.quantized[id] = found->second;
   }
   return state;
 }
 
+// Rounding to 16 bits is the same in both models: another picture, not an error that a layer would repair.
 Lockstep::Stored Lockstep::pack(const ImageState& image) const {
   Stored stored;
-  for (const auto& [id, tensor] : image.real) stored.real[id] = {tensor, false};
-  for (const auto& [id, tensor] : image.quantized) {
-    const quant::Encoding* encoding = encoding_of(id);
-    const int bytes = tensor.dtype() == DType::kFloat32 ? code_bytes(encoding) : 4;
-    if (bytes == 1) stored.quantized[id] = {to_codes<uint8_t>(tensor, *encoding, DType::kUInt8), true};
-    else if (bytes == 2) stored.quantized[id] = {to_codes<uint16_t>(tensor, *encoding, DType::kUInt16), true};
-    else stored.quantized[id] = {tensor, false};
+  for (const auto& [id, real] : image.real) {
+    const Tensor& quantized = image.quantized.at(id);
+    if (!plan_.compact || real.dtype() != DType::kFloat32) {
+      stored.real[id] = {real, nullptr};
+      stored.difference[id] = {quantized, nullptr};
+      continue;
+    }
+    const auto r = real.data<float>(), q = quantized.data<float>();
+    auto values = std::make_shared<std::vector<uint16_t>>(r.size()), differences = std::make_shared<std::vector<uint16_t>>(r.size());
+    to_brief(r.data(), nullptr, values->data(), static_cast<int64_t>(r.size()));
+    to_brief(q.data(), r.data(), differences->data(), static_cast<int64_t>(r.size()));
+    stored.real[id] = {Tensor(), std::move(values)};
+    stored.difference[id] = {Tensor(), std::move(differences)};
   }
   return stored;
 }
 
 ImageState Lockstep::unpack(const Stored& stored) const {
   ImageState image;
-  for (const auto& [id, packed] : stored.real) image.real[id] = packed.tensor;
-  for (const auto& [id, packed] : stored.quantized) {
-    if (!packed.codes) image.quantized[id] = packed.tensor;
-    else if (packed.tensor.dtype() == DType::kUInt8) image.quantized[id] = from_codes<uint8_t>(packed.tensor, *encoding_of(id));
-    else image.quantized[id] = from_codes<uint16_t>(packed.tensor, *encoding_of(id));
+  for (const auto& [id, packed] : stored.real) {
+    const Packed& difference = stored.difference.at(id);
+    if (!packed.compact) {
+      image.real[id] = packed.wide;
+      image.quantized[id] = difference.wide;
+      continue;
+    }
+    const Shape& shape = reference_.type_of(id).shape;
+    Tensor real(DType::kFloat32, shape), quantized(DType::kFloat32, shape);
+    const auto n = shape.element_count();
+    from_brief(packed.compact->data(), nullptr, real.mutable_data<float>().data(), n);
+    from_brief(difference.compact->data(), real.data<float>().data(), quantized.mutable_data<float>().data(), n);
+    image.real[id] = std::move(real);
+    image.quantized[id] = std::move(quantized);
   }
   return image;
 }
 
-void Lockstep::advance(size_t index, int64_t chunk, const std::function<void(int64_t, const ImageState&)>& visit,
-                       const std::function<void(int64_t, int64_t)>& after) {
+void Lockstep::run(size_t index, int64_t images, int64_t chunk, const std::function<void(int64_t, const ImageState&)>& visit,
+                   const std::function<void(int64_t, int64_t)>& after) {
   const size_t to = positions_[index];
   const std::set<ValueId> alive = frontier(to);
-  const bool keep = frontier_bytes(alive) <= options_.frontier_bytes;
-  std::set<ValueId> made;
-  for (const ValueId id : alive) {
-    if (produced_at_.at(id) > stored_at_) made.insert(id);
-  }
-  const auto nodes = std::span(order_).subspan(stored_at_, to - stored_at_);
-  Runner real(make_segment(reference_, {}, nodes, made), false, options_.threads);
-  const ir::Graph& prefix_graph = options_.prefix == Prefix::kFloat ? reference_ : state_.graph;
-  Runner quantized(make_segment(prefix_graph, prefix_encodings(), nodes, made), options_.prefix != Prefix::kFloat, options_.threads);
-  for (int64_t first = 0; first < source_.size(); first += chunk) {
-    const int64_t end = std::min(first + chunk, source_.size());
+  const auto kept = static_cast<size_t>(plan_.steps[index].stored), before = stored_.size();
+  std::optional<Stretch> onwards, from_file;
+  if (before > 0) onwards.emplace(make_stretch(stored_at_, to, alive));
+  if (images > static_cast<int64_t>(before)) from_file.emplace(make_stretch(0, to, alive));
+  stored_.resize(std::max(kept, before));
+  for (int64_t first = 0; first < images; first += chunk) {
+    const int64_t end = std::min(first + chunk, images);
     parallel_for(end - first, options_.threads, [&](int64_t offset, int worker) {
-      const int64_t image = first + offset;
+      const int64_t place = first + offset;
+      const auto at = static_cast<size_t>(place);
       try {
-        ImageState state = load(image);
-        real.run(state.real, worker);
-        quantized.run(state.quantized, worker);
+        ImageState state = at < before ? unpack(stored_[at]) : load(place);
+        if (at < before) stored_[at] = {};
+        (at < before ? *onwards : *from_file).run(state, worker);
         std::erase_if(state.real, [&](const auto& entry) { return !alive.contains(entry.first); });
         std::erase_if(state.quantized, [&](const auto& entry) { return !alive.contains(entry.first); });
-        visit(image, state);
-        if (keep) stored_[static_cast<size_t>(image)] = pack(state);
+        visit(place, state);
+        if (at < kept) stored_[at] = pack(state);
       } catch (Error& error) {
-        error.with("sample", source_.name(image));
+        error.with("sample", source_.name(options_.image_order[at]));
         throw;
       }
     });
     after(first, end);
   }
-  if (!keep) return;
+  stored_.resize(kept);
   stored_at_ = to;
-  in_memory_ = true;
+}
+
+void Lockstep::advance(size_t index, int64_t chunk, const std::function<void(int64_t, const ImageState&)>& visit,
+                       const std::function<void(int64_t, int64_t)>& after) {
+  run(index, plan_.steps[index].visited, chunk, visit, after);
+}
+
+void Lockstep::pass(size_t index) {
+  const int64_t kept = plan_.steps[index].stored;
+  run(index, kept, std::max<int64_t>(kept, 1), [](int64_t, const ImageState&) {}, [](int64_t, int64_t) {});
 }
 
 }  // namespace qtool::rounding

@@ -1,18 +1,18 @@
-// Carries all calibration images through the float model and the quantized prefix side by side, layer by layer.
+// Carries calibration images through the float model and the prefix whose weights are rounded side by side, layer by layer.
 //
-// Only the frontier is kept: values made before a layer and read at it or later. Quantized values of at most 8 (16) bits
-// are kept as codes of one (two) bytes. Where the frontier of all images would exceed the memory budget, the images stay
-// at the last layer where it fitted (at first: in their files) and are run again from there.
+// Only the frontier is kept: values made before a layer and read at it or later. How many images are kept at each layer
+// is planned before the walk (walk_plan.h).
 #pragma once
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <vector>
 
 #include "layer_site.h"
 #include "qtool/data/sample_source.h"
-#include "qtool/rounding/adaround.h"
+#include "walk_plan.h"
 
 namespace qtool::rounding {
 
@@ -23,8 +23,9 @@ struct ImageState {
 
 struct LockstepOptions {
   int threads = 1;
-  Prefix prefix = Prefix::kQuantized;
   int64_t frontier_bytes = int64_t{384} << 20;
+  std::vector<int64_t> image_order;   // samples in the order in which they join; every sample once
+  std::vector<WalkStop> stops;        // of each layer; `values` is filled in here
 };
 
 class Lockstep {
@@ -32,43 +33,51 @@ class Lockstep {
   // `reference` is the model before rounding; `state` the one whose weights are being rounded: its graph and encodings are
   // read anew at each layer. Both have the same nodes and values. All references must outlive this object.
   Lockstep(const ir::Graph& reference, const model::ModelState& state, const std::vector<LayerSite>& sites,
-           const data::SampleSource& source, const LockstepOptions& options);
+           const data::SampleSource& source, LockstepOptions options);
+  ~Lockstep();
+
+  // Images that advance() visits at layer `index`: [0, visited) of the image order.
+  [[nodiscard]] int64_t visited(size_t index) const { return plan_.steps[index].visited; }
 
   // Brings the images to the input of layer `index` (ascending from call to call), `chunk` images at a time: `visit` is
   // called for each on any thread, `after` once a chunk is through, on the calling thread. Throws what loading a sample
   // throws, with the sample's name.
-  void advance(size_t index, int64_t chunk, const std::function<void(int64_t image, const ImageState&)>& visit,
+  void advance(size_t index, int64_t chunk, const std::function<void(int64_t place, const ImageState&)>& visit,
                const std::function<void(int64_t first, int64_t end)>& after);
+  // The same without looking at them.
+  void pass(size_t index);
 
  private:
   struct Packed {
-    Tensor tensor;
-    bool codes = false;
+    Tensor wide;                              // unless compact
+    std::shared_ptr<const std::vector<uint16_t>> compact;
   };
   struct Stored {
-    std::map<ir::ValueId, Packed> real, quantized;
+    std::map<ir::ValueId, Packed> real, difference;  // difference: quantized - real when compact, else quantized
   };
+  struct Stretch;
 
   void plan_order();
   [[nodiscard]] std::set<ir::ValueId> frontier(size_t position) const;
-  [[nodiscard]] int64_t frontier_bytes(const std::set<ir::ValueId>& values) const;
-  [[nodiscard]] const quant::Encoding* encoding_of(ir::ValueId id) const;  // in the quantized prefix
-  [[nodiscard]] model::EncodingTable prefix_encodings() const;
-  [[nodiscard]] ImageState load(int64_t image) const;
+  [[nodiscard]] int64_t count_values(const std::set<ir::ValueId>& values) const;
+  [[nodiscard]] Stretch make_stretch(size_t from, size_t to, const std::set<ir::ValueId>& alive) const;
+  [[nodiscard]] ImageState load(int64_t place) const;
   [[nodiscard]] Stored pack(const ImageState& state) const;
   [[nodiscard]] ImageState unpack(const Stored& stored) const;
+  void run(size_t index, int64_t images, int64_t chunk, const std::function<void(int64_t, const ImageState&)>& visit,
+           const std::function<void(int64_t, int64_t)>& after);
 
   const ir::Graph& reference_;
   const model::ModelState& state_;
   const std::vector<LayerSite>& sites_;
   const data::SampleSource& source_;
   LockstepOptions options_;
+  WalkPlan plan_;
   std::vector<ir::NodeId> order_;             // ancestors of the layers, topological
   std::vector<size_t> positions_;             // of each site in order_
   std::map<ir::ValueId, size_t> produced_at_, last_use_;
-  size_t stored_at_ = 0;                      // position in order_
-  bool in_memory_ = false;
-  std::vector<Stored> stored_;                // by image
+  size_t stored_at_ = 0;                      // position in order_ of what is stored
+  std::vector<Stored> stored_;                // of the first images of the order
 };
 
 }  // namespace qtool::rounding

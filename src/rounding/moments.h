@@ -35,6 +35,14 @@ struct Moments {
   [[nodiscard]] bool cut() const { return blocks > shape.groups; }
   // Tiles are independent and rows are added in order, so the result does not depend on `threads`.
   void add(const Rows& rows, int threads);
+
+  struct Tile {
+    int64_t row, column;
+  };
+
+ private:
+  void add_gram(const Rows& more, int64_t block, const Tile& tile, int64_t size);
+  void add_cross(const Rows& more, int64_t group, const Tile& tile, int64_t size);
 };
 
 struct LayerData {

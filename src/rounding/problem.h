@@ -17,9 +17,14 @@ struct LayerProblem {
   std::vector<float> bias;         // [channels]; empty: the layer has none that can be moved
   quant::Encoding encoding;        // base grid: one for the tensor or one a channel
   int threads = 1;
+  int64_t grid_inputs = 0;         // inputs that share a grid of a per-block encoding; 0: one grid a channel or tensor
 
   [[nodiscard]] const LayerShape& shape() const { return data.fit.shape; }
-  [[nodiscard]] size_t grid_of(int64_t channel) const { return encoding.per_channel() ? static_cast<size_t>(channel) : 0; }
+  [[nodiscard]] int64_t grids_per_channel() const { return grid_inputs > 0 ? (shape().inputs + grid_inputs - 1) / grid_inputs : 1; }
+  [[nodiscard]] size_t grid_of(int64_t channel, int64_t input = 0) const {
+    if (!encoding.per_channel()) return 0;
+    return static_cast<size_t>(grid_inputs > 0 ? channel * grids_per_channel() + input / grid_inputs : channel);
+  }
 };
 
 struct LayerSolution {

@@ -9,7 +9,7 @@ namespace qtool::rounding {
 
 namespace {
 
-constexpr uint64_t kHeldOutStream = 0x68656C64;  // keeps the choice of images apart from the choice of pixels
+constexpr uint64_t kOrderStream = 0x68656C64;  // keeps the choice of images apart from the choice of pixels
 
 }  // namespace
 
@@ -33,15 +33,13 @@ std::vector<int64_t> sample_indices(uint64_t seed, uint64_t layer, uint64_t imag
   return indices;
 }
 
-std::vector<bool> held_out_images(uint64_t seed, int64_t images) {
-  std::vector<bool> held(static_cast<size_t>(images), false);
-  if (images < 4) return held;
-  std::vector<int64_t> order(held.size());
-  std::iota(order.begin(), order.end(), int64_t{0});
-  const auto key = [&](int64_t i) { return hashed(seed, kHeldOutStream, static_cast<uint64_t>(i), 0); };
-  std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return key(a) < key(b); });
-  for (int64_t i = 0; i < std::max<int64_t>(1, images / 8); ++i) held[static_cast<size_t>(order[static_cast<size_t>(i)])] = true;
-  return held;
+ImageOrder random_order(uint64_t seed, int64_t images) {
+  ImageOrder order;
+  order.images.resize(static_cast<size_t>(images));
+  std::iota(order.images.begin(), order.images.end(), int64_t{0});
+  const auto key = [&](int64_t i) { return hashed(seed, kOrderStream, static_cast<uint64_t>(i), 0); };
+  std::sort(order.images.begin(), order.images.end(), [&](int64_t a, int64_t b) { return key(a) < key(b); });
+  return order;
 }
 
 }  // namespace qtool::rounding

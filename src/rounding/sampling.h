@@ -15,7 +15,12 @@ namespace qtool::rounding {
 // min(count, population) different indices below `population`, ascending: one at random from each of equal strata.
 [[nodiscard]] std::vector<int64_t> sample_indices(uint64_t seed, uint64_t layer, uint64_t image, int64_t population, int64_t count);
 
-// Whole images kept aside for judging: an eighth, at least one, none of fewer than four.
-[[nodiscard]] std::vector<bool> held_out_images(uint64_t seed, int64_t images);
+// Images in random order, and which are kept aside for judging: every eighth, none of fewer than four, so that it is an
+// eighth of the first n for every n.
+struct ImageOrder {
+  std::vector<int64_t> images;
+  [[nodiscard]] bool held_out(int64_t place) const { return place % 8 == 3; }
+};
+[[nodiscard]] ImageOrder random_order(uint64_t seed, int64_t images);
 
 }  // namespace qtool::rounding

@@ -12,6 +12,8 @@ namespace qtool::rounding {
 
 namespace {
 
+constexpr int kCandidates = 20;
+
 // e'He of every channel, e: what nearest rounding on `encoding` does to the weights.
 std::vector<double> output_errors(LayerProblem& problem, const quant::Encoding& encoding, const std::vector<std::vector<float>>& metrics,
                                   const Regression& regression) {
@@ -37,34 +39,47 @@ std::vector<double> output_errors(LayerProblem& problem, const quant::Encoding& 
 
 }  // namespace
 
-quant::Encoding sequential_mse(const LayerProblem& problem, int candidates) {
+quant::Encoding sequential_mse(const LayerProblem& problem, int first) {
   LayerProblem uncentred = problem;  // biases are not touched, so means count
   uncentred.bias.clear();
   const Regression regression(uncentred);
   std::vector<std::vector<float>> metrics;
   for (int64_t block = 0; block < regression.blocks(); ++block) metrics.push_back(regression.metric(block, 0.0));
-  const size_t grids = problem.encoding.grids.size();
-  std::vector<std::vector<double>> errors(static_cast<size_t>(candidates), std::vector<double>(grids, 0.0));
-  const auto scaled = [&](int i) {
+  const size_t choices = problem.encoding.per_channel() ? static_cast<size_t>(problem.shape().channels()) : 1;
+  const size_t grids = problem.encoding.grids.size() / choices;  // of one choice: several with blocks
+  std::vector<std::vector<double>> errors(static_cast<size_t>(kCandidates - first + 1), std::vector<double>(choices, 0.0));
+  const auto factor_of = [&](int64_t i) { return static_cast<double>(first + i) / kCandidates; };
+  const auto scaled = [&](int64_t i) {
     quant::Encoding encoding = problem.encoding;
-    for (quant::Grid& grid : encoding.grids) grid.scale *= static_cast<double>(i + 1) / candidates;
+    for (size_t c = 0; c < choices; ++c) scale_channel(encoding, c, grids, factor_of(i));
     return encoding;
   };
-  parallel_for(candidates, problem.threads, [&](int64_t i, int) {
+  parallel_for(static_cast<int64_t>(errors.size()), problem.threads, [&](int64_t i, int) {
     LayerProblem trial = uncentred;
-    const std::vector<double> found = output_errors(trial, scaled(static_cast<int>(i)), metrics, regression);
-    for (size_t c = 0; c < found.size(); ++c) errors[static_cast<size_t>(i)][problem.grid_of(static_cast<int64_t>(c))] += found[c];
+    const std::vector<double> found = output_errors(trial, scaled(i), metrics, regression);
+    for (size_t c = 0; c < found.size(); ++c) errors[static_cast<size_t>(i)][choices == 1 ? 0 : c] += found[c];
   });
   quant::Encoding best = problem.encoding;
-  std::vector<double> least = errors.back();  // the base scale, kept on a tie
-  for (int i = candidates - 2; i >= 0; --i) {
-    for (size_t g = 0; g < grids; ++g) {
-      if (errors[static_cast<size_t>(i)][g] >= least[g]) continue;
-      least[g] = errors[static_cast<size_t>(i)][g];
-      best.grids[g].scale = scaled(i).grids[g].scale;
+  std::vector<double> least = errors.back(), factors(choices, 1.0);  // the base scale, kept on a tie
+  for (int64_t i = static_cast<int64_t>(errors.size()) - 2; i >= 0; --i) {
+    for (size_t c = 0; c < choices; ++c) {
+      if (errors[static_cast<size_t>(i)][c] >= least[c]) continue;
+      least[c] = errors[static_cast<size_t>(i)][c];
+      factors[c] = factor_of(i);
     }
   }
+  for (size_t c = 0; c < choices; ++c) scale_channel(best, c, grids, factors[c]);
   return best;
+}
+
+void scale_channel(quant::Encoding& encoding, size_t channel, size_t grids, double factor) {
+  for (size_t g = channel * grids; g < (channel + 1) * grids; ++g) encoding.grids[g].scale *= factor;
+  if (!encoding.low_power) return;
+  double& scale = encoding.low_power->channel_scale[channel];
+  scale *= factor;
+  for (size_t g = channel * grids; g < (channel + 1) * grids; ++g) {
+    encoding.grids[g].scale = scale * static_cast<double>(encoding.low_power->block_scale[g]);
+  }
 }
 
 }  // namespace qtool::rounding

@@ -15,12 +15,14 @@ namespace {
 
 // Strength of the pull towards W' while rounding, in mean diagonals of H.
 constexpr double kRoundingRidge = 0.1;
+// Start scales that ever win, in twentieths of the base scale.
+constexpr int kLeastScale = 8, kLeastScaleOfFineGrids = 16;
 constexpr double kRegressionRidges[] = {0.3, 3.0, kKeepFloatWeights};
 
 // The real weights whose output on judged rows is best before any rounding.
-std::vector<float> choose_real_weights(const LayerProblem& problem, const Regression& regression, const Judge& judge) {
+std::vector<float> choose_real_weights(const LayerProblem& problem, const Regression& regression, const Judge& judge, double& best_error) {
   std::vector<float> best;
-  double best_error = INFINITY;
+  best_error = INFINITY;
   for (const double ridge : kRegressionRidges) {
     std::vector<float> weights = regression.weights(ridge);
     const double error = judge.error(weights, regression.bias_for(weights));
@@ -47,8 +49,8 @@ class Choice {
   LayerSolution best_;
 };
 
-void offer_descent(const LayerProblem& problem, const Regression& regression, const Judge& judge, Choice& choice) {
-  const std::vector<float> real = choose_real_weights(problem, regression, judge);
+void offer_descent(const LayerProblem& problem, const Regression& regression, const Judge& judge, Choice& choice, double& real_error) {
+  const std::vector<float> real = choose_real_weights(problem, regression, judge, real_error);
   LayerSolution found = search_grid(problem, regression, real, kRoundingRidge, default_search(problem.encoding.bits));
   found.method = "descent";
   found.bias = regression.bias_for(found.weights);
@@ -73,18 +75,18 @@ LayerSolution search_scales(const LayerProblem& problem, const Judge& judge) {
   return found;
 }
 
-LayerSolution best_of_all(const LayerProblem& problem, const AdaroundOptions& options, const Judge& judge, LayerSolution nearest) {
+LayerSolution best_of_all(const LayerProblem& problem, const AdaroundOptions& options, const Judge& judge, LayerSolution nearest, double& real_error) {
   const Regression regression(problem);
   Choice choice(judge);
   choice.offer(std::move(nearest));
   if (!problem.bias.empty()) choice.offer(nearest_with_bias(problem, regression, "nearest, bias"));
   if (options.method != Method::kDescent) return choice.take();
   LayerProblem scaled = problem;
-  scaled.encoding = sequential_mse(problem);
+  scaled.encoding = sequential_mse(problem, problem.encoding.bits < 8 ? kLeastScale : kLeastScaleOfFineGrids);
   LayerSolution at_scales = nearest_with_bias(scaled, regression, "seqmse, bias");
   if (problem.bias.empty()) at_scales.bias.clear();
   choice.offer(std::move(at_scales));
-  offer_descent(problem, regression, judge, choice);
+  offer_descent(problem, regression, judge, choice, real_error);
   return choice.take();
 }
 
@@ -94,7 +96,7 @@ LayerSolution round_to_nearest(const LayerProblem& problem) {
   LayerSolution result{.method = "nearest", .weights = problem.weights, .bias = problem.bias, .encoding = problem.encoding};
   const int64_t n = problem.shape().inputs;
   for (size_t i = 0; i < result.weights.size(); ++i) {
-    const size_t grid = problem.grid_of(static_cast<int64_t>(i) / n);
+    const size_t grid = problem.grid_of(static_cast<int64_t>(i) / n, static_cast<int64_t>(i) % n);
     const double scale = problem.encoding.grids[grid].scale;
     const double level = std::clamp(std::nearbyint(static_cast<double>(result.weights[i] / static_cast<float>(scale))),
                                     static_cast<double>(problem.encoding.lowest_level(grid)),
@@ -104,10 +106,10 @@ LayerSolution round_to_nearest(const LayerProblem& problem) {
   return result;
 }
 
-LayerSolution solve_layer(const LayerProblem& problem, const AdaroundOptions& options, uint64_t layer, double& nearest_error) {
+LayerSolution solve_layer(const LayerProblem& problem, const AdaroundOptions& options, uint64_t layer, LayerErrors& errors) {
   const Judge judge(problem);
   LayerSolution nearest = round_to_nearest(problem);
-  nearest_error = judge.error(nearest.weights, nearest.bias);
+  errors.nearest = judge.error(nearest.weights, nearest.bias);
   if (options.method == Method::kSeqMse) return search_scales(problem, judge);
   if (options.method == Method::kClassic) {
     LayerProblem based = problem;
@@ -116,7 +118,7 @@ LayerSolution solve_layer(const LayerProblem& problem, const AdaroundOptions& op
     found.error = judge.error(found.weights, found.bias);
     return found;
   }
-  return best_of_all(problem, options, judge, std::move(nearest));
+  return best_of_all(problem, options, judge, std::move(nearest), errors.real);
 }
 
 }  // namespace qtool::rounding

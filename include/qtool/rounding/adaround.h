@@ -27,13 +27,6 @@ enum class Method : uint8_t {
 [[nodiscard]] std::string method_name(Method method);
 [[nodiscard]] std::vector<std::string> method_names();
 
-// What the layers in front have done to the inputs that a layer is fitted on.
-enum class Prefix : uint8_t {
-  kQuantized,     // weights and activations as they will run: later layers undo errors of earlier ones
-  kWeights,       // weights only: clipped and rounded activations are not compensated, which clipping makes unstable
-  kFloat,         // nothing: each layer on its own
-};
-
 // The published method, with AIMET's defaults.
 struct ClassicOptions {
   int iterations = 0;             // 0: 10000, 15000 for weights of fewer than 8 bits
@@ -46,13 +39,15 @@ struct ClassicOptions {
 
 struct AdaroundOptions {
   Method method = Method::kDescent;
-  Prefix prefix = Prefix::kWeights;
   ClassicOptions classic;
   bool seqmse_base = false;                            // kClassic: base grid from SeqMSE instead of the given one
   uint64_t seed = 0;
   int threads = 1;
+  // kDescent: layers below 8 bits that cannot bear them get 8, the worst first, while these hold at most this share of all
+  // such weights. 0: none.
+  double wide_share = 0.1;
   int64_t least_rows = 4096, rows_per_input = 12;      // sampled rows of a layer: the larger of least and K x rows_per_input
-  int64_t frontier_bytes = int64_t{384} << 20;         // activations of all images between layers
+  int64_t frontier_bytes = int64_t{384} << 20;         // activations of the images between layers
   std::filesystem::path checkpoint;                    // folder for finished layers; empty: none
   std::string checkpoint_key;                          // what the caller knows of the run: version of the tool, hash of the samples
   bool resume = false;                                 // take finished layers from the checkpoint
@@ -65,10 +60,21 @@ struct LayerReport {
   int64_t rows = 0;              // the fit used
   double error_nearest = 0.0;    // relative output error on images kept aside: plain nearest rounding on the base grid
   double error = 0.0;            // of what was kept
+  double error_wide = 0.0;       // kDescent: of the weights before rounding, which is what more bits come to
+};
+
+// A layer that was given 8 bits.
+struct WidenedLayer {
+  std::string node;
+  double error = 0.0;            // at the bits asked for
+  double error_wide = 0.0;       // at 8 bits
 };
 
 struct AdaroundReport {
   std::vector<LayerReport> layers;
+  std::vector<WidenedLayer> widened; // in the order of their need
+  double widened_share = 0.0;        // of the weights below 8 bits
+  double widened_gain_db = 0.0;      // at the outputs, on images kept aside
   std::vector<std::string> skipped;  // "node: reason"
   size_t resumed = 0;                // layers taken from the checkpoint
 };

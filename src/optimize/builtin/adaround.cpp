@@ -9,6 +9,15 @@ namespace qtool::optimize {
 
 namespace {
 
+std::string widened_line(const rounding::AdaroundReport& report) {
+  std::vector<std::string> layers;
+  for (const rounding::WidenedLayer& layer : report.widened) {
+    layers.push_back(format("{} (output error {:.3g} -> {:.3g})", layer.node, layer.error, layer.error_wide));
+  }
+  return format("8 bits for {} layers that lose much with fewer, {:.1f} % of the weights (--adaround-8bit-share), {:+.2f} dB at the outputs: {}",
+                layers.size(), 100.0 * report.widened_share, report.widened_gain_db, join(layers, ", "));
+}
+
 StageOutcome round_weights(Candidate& candidate, const StageContext& context, rounding::Method method) {
   StageOutcome outcome;
   if (context.samples == nullptr) {
@@ -25,6 +34,7 @@ StageOutcome round_weights(Candidate& candidate, const StageContext& context, ro
     outcome.details.push_back(format("{}: {} bits, {} rows, output error {:.4g} with nearest levels, {:.4g} now ({})", layer.node, layer.bits,
                                    layer.rows, layer.error_nearest, layer.error, layer.method));
   }
+  if (!report.widened.empty()) outcome.notes.push_back(widened_line(report));
   for (const std::string& skipped : report.skipped) outcome.details.push_back("left alone: " + skipped);
   return outcome;
 }

@@ -121,6 +121,17 @@ TEST(Adaround, WithoutMemoryForActivationsImagesAreRunAgain) {
   EXPECT_NEAR(output_error(kept, original) / output_error(again, original), 1.0, 0.2);
 }
 
+TEST(Adaround, ActivationsWithSixteenBitsServeAsWell) {
+  constexpr int64_t kBudget = 9 * 1024 * 4;  // nine images of 1024 values, half of what they take otherwise
+  model::ModelState wide = network(), brief = network(), threaded = network();
+  (void)adaround(wide, MemorySource(9), {}, silent);
+  (void)adaround(brief, MemorySource(9), {.frontier_bytes = kBudget}, silent);
+  (void)adaround(threaded, MemorySource(9), {.threads = 3, .frontier_bytes = kBudget}, silent);
+  const model::ModelState original = network();
+  EXPECT_NEAR(output_error(brief, original) / output_error(wide, original), 1.0, 0.2);
+  expect_equal(brief, threaded);
+}
+
 TEST(Adaround, OneImageIsEnoughToRun) {
   model::ModelState state = network();
   EXPECT_EQ(adaround(state, MemorySource(1), {}, silent).layers.size(), 4u);
@@ -141,6 +152,21 @@ TEST(Adaround, FrozenAndWideWeightsAreLeftAloneWithAReason) {
   const AdaroundReport report = adaround(state, MemorySource(4), {}, silent);
   EXPECT_EQ(report.layers.size(), 1u);
   EXPECT_EQ(report.skipped, (std::vector<std::string>{"c1.node: its encoding is frozen", "c2.node: 16-bit weights", "c3.node: left in float"}));
+}
+
+TEST(Adaround, LayersThatCannotBearTwoBitsGetEightWithinTheShare) {
+  const model::ModelState original = network(2);
+  model::ModelState narrow = network(2), mixed = network(2);
+  EXPECT_TRUE(adaround(narrow, MemorySource(32), {.wide_share = 0.0}, silent).widened.empty());
+  const AdaroundReport report = adaround(mixed, MemorySource(32), {.wide_share = 0.5}, silent);
+  ASSERT_FALSE(report.widened.empty());
+  EXPECT_GT(report.widened_gain_db, 0.0);
+  EXPECT_LE(report.widened_share, 0.5);
+  EXPECT_LT(output_error(mixed, original), output_error(narrow, original));
+  size_t wide = 0;
+  for (const LayerReport& layer : report.layers) wide += layer.bits == 8 ? 1 : 0;
+  EXPECT_EQ(wide, report.widened.size());
+  for (const WidenedLayer& layer : report.widened) EXPECT_LT(layer.error_wide, layer.error) << layer.node;
 }
 
 class Checkpoints : public ::testing::Test {

@@ -37,13 +37,22 @@ TEST(Sampling, CoversThePopulationEvenly) {
 
 TEST(Sampling, AnEighthOfTheImagesIsHeldOut) {
   const auto count = [](int64_t images) {
-    const auto held = held_out_images(3, images);
-    return std::count(held.begin(), held.end(), true);
+    const ImageOrder order = random_order(3, images);
+    int64_t held = 0;
+    for (int64_t place = 0; place < images; ++place) held += order.held_out(place) ? 1 : 0;
+    return held;
   };
   EXPECT_EQ(count(3), 0);
   EXPECT_EQ(count(4), 1);
   EXPECT_EQ(count(128), 16);
-  EXPECT_NE(held_out_images(0, 128), held_out_images(1, 128));
+  EXPECT_EQ(count(48), 6);
+}
+
+TEST(Sampling, OrderHoldsEveryImageOnceAndDependsOnTheSeed) {
+  std::vector<int64_t> images = random_order(0, 128).images;
+  EXPECT_NE(images, random_order(1, 128).images);
+  std::sort(images.begin(), images.end());
+  for (int64_t i = 0; i < 128; ++i) EXPECT_EQ(images[static_cast<size_t>(i)], i);
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ TEST(Descent, ClosedFormScaleIsBetterThanItsNeighbours) {
 
 void expect_on_grid(const LayerSolution& solution, const LayerProblem& problem) {
   for (size_t i = 0; i < solution.weights.size(); ++i) {
-    const size_t g = problem.grid_of(static_cast<int64_t>(i) / problem.shape().inputs);
+    const size_t g = problem.grid_of(static_cast<int64_t>(i) / problem.shape().inputs, static_cast<int64_t>(i) % problem.shape().inputs);
     const double level = static_cast<double>(solution.weights[i]) / solution.encoding.grids[g].scale;
     ASSERT_NEAR(level, std::round(level), 1e-4);
     ASSERT_GE(level, static_cast<double>(solution.encoding.lowest_level(g)) - 1e-3);
@@ -113,30 +113,57 @@ class EveryGrid : public ::testing::TestWithParam<quant::QuantSpec> {};
 TEST_P(EveryGrid, DescentHalvesTheErrorOfNearest) {
   for (const LayerShape shape : {LayerShape{1, 30, 20}, LayerShape{3, 12, 5}, LayerShape{12, 9, 1}}) {
     const Layer layer(shape, GetParam(), true);
-    double nearest = 0.0;
-    const LayerSolution found = solve_layer(layer.problem, {}, 0, nearest);
+    LayerErrors errors;
+    const LayerSolution found = solve_layer(layer.problem, {}, 0, errors);
     EXPECT_EQ(found.method, "descent");
-    EXPECT_LT(found.error, 0.5 * nearest);
+    EXPECT_LT(found.error, 0.5 * errors.nearest);
     expect_on_grid(found, layer.problem);
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Grids, EveryGrid, ::testing::Values(kChannelW4, kTensorW4, kAsymmetricW4));
 
+// Per-block grids: every block of inputs has its own step, channels are searched by one factor.
+TEST(Solver, BlocksKeepTheProportionsOfTheirScales) {
+  for (const int decompressed : {0, 8}) {
+    const quant::QuantSpec spec{.bits = 4, .symmetry = quant::Symmetry::kSymmetric, .channel_axis = 0, .block_axis = 1, .block_size = 10,
+                                .decompressed_bits = decompressed};
+    Layer layer({1, 30, 20}, kChannelW4, true);
+    std::vector<quant::Range> ranges;
+    for (int64_t i = 0; i < 60; ++i) ranges.push_back({-1.0 - 0.1 * static_cast<double>(i % 3), 1.0});
+    layer.problem.encoding = quant::encoding_from_ranges(spec, ranges, 20);
+    layer.problem.grid_inputs = 10;
+    LayerErrors errors;
+    const LayerSolution found = solve_layer(layer.problem, {}, 0, errors);
+    EXPECT_EQ(found.method, "descent");
+    EXPECT_LT(found.error, 0.5 * errors.nearest);
+    expect_on_grid(found, layer.problem);
+    for (size_t c = 0; c < 20; ++c) {
+      const double factor = found.encoding.grids[3 * c].scale / layer.problem.encoding.grids[3 * c].scale;
+      EXPECT_NEAR(found.encoding.grids[3 * c + 2].scale, factor * layer.problem.encoding.grids[3 * c + 2].scale, 1e-9);
+      if (decompressed == 0) continue;
+      const quant::LowPowerScales& scales = *found.encoding.low_power;
+      for (size_t g = 3 * c; g < 3 * c + 3; ++g) {
+        EXPECT_DOUBLE_EQ(found.encoding.grids[g].scale, scales.channel_scale[c] * static_cast<double>(scales.block_scale[g]));
+      }
+    }
+  }
+}
+
 TEST(Solver, NeverWorseThanNearestOnJudgedRows) {
   for (const int bits : {2, 3, 8}) {
     quant::QuantSpec spec = kChannelW4;
     spec.bits = bits;
     const Layer layer({1, 24, 6}, spec, bits != 3, 12);  // fewer rows than inputs
-    double nearest = 0.0;
-    EXPECT_LE(solve_layer(layer.problem, {}, 0, nearest).error, nearest);
+    LayerErrors errors;
+    EXPECT_LE(solve_layer(layer.problem, {}, 0, errors).error, errors.nearest);
   }
 }
 
 TEST(Solver, ThreadsChangeNothing) {
   const Layer one({1, 30, 40}, kChannelW4, true, 600, 1), three({1, 30, 40}, kChannelW4, true, 600, 3);
-  double nearest = 0.0;
-  EXPECT_EQ(solve_layer(one.problem, {}, 0, nearest).weights, solve_layer(three.problem, {}, 0, nearest).weights);
+  LayerErrors errors;
+  EXPECT_EQ(solve_layer(one.problem, {}, 0, errors).weights, solve_layer(three.problem, {}, 0, errors).weights);
 }
 
 TEST(Classic, BeatsNearestWithItsOwnScalesAndMovesAtMostOneLevel) {
