@@ -2,6 +2,7 @@
 #include <array>
 #include <cmath>
 
+#include "qtool/data/picture_cache.h"
 #include "qtool/data/preprocess.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
@@ -194,18 +195,25 @@ LetterboxGeometry letterbox_geometry(Size original, const Preprocessing& preproc
           at.resized, original};
 }
 
-Tensor apply(const Image& image, const Preprocessing& preprocessing, const Shape& input_shape) {
+FittedImage fit(Image image, const Preprocessing& preprocessing, const Shape& input_shape) {
   const InputGeometry input = input_geometry(input_shape, preprocessing.layout);
   if (image.channels < input.channels) {
     throw Error(ErrorCode::kInvalidData, "a grey picture cannot feed an input of 3 channels");
   }
-  const Placement at = place({image.width, image.height}, preprocessing, input.size);
-  const bool same_size = at.resized == Size{image.width, image.height};
-  const bool to_grey = input.channels == 1 && image.channels != 1;
-  if (same_size && !to_grey) return to_tensor(image, at, preprocessing, input);
-  const Image grey = to_grey ? to_luma(image) : Image{};  // before resizing: a third of the work
-  return to_tensor(resize(to_grey ? grey : image, at.resized, preprocessing), at, preprocessing,
-                   input);
+  const Size original{image.width, image.height};
+  const Placement at = place(original, preprocessing, input.size);
+  if (input.channels == 1 && image.channels != 1) image = to_luma(image);  // before resizing: a third of the work
+  if (at.resized != original) image = resize(image, at.resized, preprocessing);
+  return {std::move(image), original};
+}
+
+Tensor normalize(const FittedImage& fitted, const Preprocessing& preprocessing, const Shape& input_shape) {
+  const InputGeometry input = input_geometry(input_shape, preprocessing.layout);
+  return to_tensor(fitted.image, place(fitted.original, preprocessing, input.size), preprocessing, input);
+}
+
+Tensor apply(const Image& image, const Preprocessing& preprocessing, const Shape& input_shape) {
+  return normalize(fit(image, preprocessing, input_shape), preprocessing, input_shape);
 }
 
 }  // namespace qtool::data

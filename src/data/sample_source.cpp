@@ -5,6 +5,7 @@
 
 #include "qtool/data/npy.h"
 #include "qtool/data/npz.h"
+#include "qtool/data/picture_cache.h"
 #include "qtool/support/error.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"
@@ -54,10 +55,9 @@ Tensor read_raw(const fs::path& path, const InputSpec& input) {
 
 class FileSource final : public SampleSource {
  public:
-  FileSource(SampleListing listing, std::vector<InputSpec> inputs, Preprocessing preprocessing)
-      : listing_(std::move(listing)),
-        inputs_(std::move(inputs)),
-        preprocessing_(std::move(preprocessing)) {}
+  // `pictures` goes with listings of images only.
+  FileSource(SampleListing listing, std::vector<InputSpec> inputs, std::shared_ptr<const PictureCache> pictures)
+      : listing_(std::move(listing)), inputs_(std::move(inputs)), pictures_(std::move(pictures)) {}
 
   [[nodiscard]] int64_t size() const override {
     return static_cast<int64_t>(listing_.samples.size());
@@ -81,8 +81,7 @@ class FileSource final : public SampleSource {
 
   [[nodiscard]] Tensor load_input(const fs::path& path, const InputSpec& input) const {
     try {
-      if (listing_.kind == FileKind::kImage)
-        return apply(read_image(path), preprocessing_, input.type.shape);
+      if (listing_.kind == FileKind::kImage) return pictures_->tensor(*pictures_->fitted(path));
       if (listing_.kind == FileKind::kRaw) return read_raw(path, input);
       return fit_to_input(read_npy(path), input);
     } catch (Error& error) {
@@ -118,35 +117,52 @@ class FileSource final : public SampleSource {
 
   SampleListing listing_;
   std::vector<InputSpec> inputs_;
-  Preprocessing preprocessing_;
+  std::shared_ptr<const PictureCache> pictures_;
 };
+
+}  // namespace
+
+namespace {
+
+void check_picture_input(const std::vector<InputSpec>& inputs, const Preprocessing& preprocessing) {
+  if (inputs.size() != 1) {
+    throw Error(ErrorCode::kUnsupported,
+                format("images can feed a model with one input, this one has {}; give .npz files "
+                       "or a list of .raw or "
+                       ".npy files",
+                       inputs.size()));
+  }
+  if (inputs[0].type.dtype != DType::kFloat32) {
+    throw Error(ErrorCode::kUnsupported,
+                format("images can feed float32 inputs only, '{}' is {}", inputs[0].name,
+                       dtype_name(inputs[0].type.dtype)));
+  }
+  (void)input_geometry(inputs[0].type.shape, preprocessing.layout);
+}
 
 }  // namespace
 
 std::unique_ptr<SampleSource> make_sample_source(SampleListing listing,
                                                  std::vector<InputSpec> inputs,
-                                                 const SampleOptions& options) {
-  if (listing.kind == FileKind::kImage) {
-    if (inputs.size() != 1) {
-      throw Error(ErrorCode::kUnsupported,
-                  format("images can feed a model with one input, this one has {}; give .npz files "
-                         "or a list of .raw or "
-                         ".npy files",
-                         inputs.size()));
-    }
-    if (inputs[0].type.dtype != DType::kFloat32) {
-      throw Error(ErrorCode::kUnsupported,
-                  format("images can feed float32 inputs only, '{}' is {}", inputs[0].name,
-                         dtype_name(inputs[0].type.dtype)));
-    }
-    (void)input_geometry(inputs[0].type.shape, options.preprocessing.layout);
-  }
+                                                 const SampleOptions& options,
+                                                 size_t picture_budget) {
+  if (listing.kind == FileKind::kImage) check_picture_input(inputs, options.preprocessing);
   if (options.limit < 0)
     throw Error(ErrorCode::kUsage,
                 format("a limit of {} samples; expected 0 (all) or more", options.limit));
   const auto limit = static_cast<size_t>(options.limit);
   if (limit > 0 && listing.samples.size() > limit) listing.samples.resize(limit);
-  return std::make_unique<FileSource>(std::move(listing), std::move(inputs), options.preprocessing);
+  std::shared_ptr<const PictureCache> pictures;
+  if (listing.kind == FileKind::kImage) {
+    pictures = std::make_shared<PictureCache>(options.preprocessing, inputs[0].type.shape, picture_budget);
+  }
+  return std::make_unique<FileSource>(std::move(listing), std::move(inputs), std::move(pictures));
+}
+
+std::unique_ptr<SampleSource> make_sample_source(SampleListing listing,
+                                                 std::vector<InputSpec> inputs,
+                                                 const SampleOptions& options) {
+  return make_sample_source(std::move(listing), std::move(inputs), options, 0);
 }
 
 std::unique_ptr<SampleSource> open_sample_source(const fs::path& path,

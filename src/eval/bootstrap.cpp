@@ -32,16 +32,21 @@ double quantile(const std::vector<double>& sorted, double p) {
 
 }  // namespace
 
-Interval bootstrap_drop(const ResampledMetric& reference, const ResampledMetric& test, int64_t images,
-                        const BootstrapOptions& options) {
-  QTOOL_CHECK(images > 0 && options.resamples > 0 && options.level > 0 && options.level < 1);
-  std::vector<double> drops(static_cast<size_t>(options.resamples));
+std::vector<double> bootstrap_values(const ResampledMetric& metric, int64_t images, const BootstrapOptions& options) {
+  QTOOL_CHECK(images > 0 && options.resamples > 0);
+  std::vector<double> values(static_cast<size_t>(options.resamples));
   parallel_for(options.resamples, options.threads, [&](int64_t draw, int) {
-    const std::vector<int32_t> multiplicity = draw_of(images, options.seed, draw);
-    drops[static_cast<size_t>(draw)] = reference.value(multiplicity) - test.value(multiplicity);
+    values[static_cast<size_t>(draw)] = metric.value(draw_of(images, options.seed, draw));
   });
+  return values;
+}
+
+Interval bootstrap_drop(std::span<const double> reference, std::span<const double> test, double level) {
+  QTOOL_CHECK(!test.empty() && reference.size() == test.size() && level > 0 && level < 1);
+  std::vector<double> drops;
+  for (size_t draw = 0; draw < test.size(); ++draw) drops.push_back(reference[draw] - test[draw]);
   std::sort(drops.begin(), drops.end());
-  const double tail = (1 - options.level) / 2;
+  const double tail = (1 - level) / 2;
   return {quantile(drops, tail), quantile(drops, 1 - tail)};
 }
 

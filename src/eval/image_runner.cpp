@@ -3,7 +3,6 @@
 #include <optional>
 
 #include "progress_counter.h"
-#include "qtool/data/image.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
 #include "qtool/support/parallel.h"
@@ -12,7 +11,7 @@ namespace qtool::eval {
 
 ImageRunner::ImageRunner(const exec::Executor& executor, const ir::Graph& graph,
                          const EvaluationOptions& options)
-    : executor_(executor), preprocessing_(options.preprocessing), on_outputs_(options.on_outputs) {
+    : executor_(executor), preprocessing_(options.preprocessing), pictures_(options.pictures), on_outputs_(options.on_outputs) {
   threads_ = options.threads > 0 ? options.threads : available_threads();
   if (graph.inputs.size() != 1) {
     throw Error(ErrorCode::kUnsupported,
@@ -26,6 +25,7 @@ ImageRunner::ImageRunner(const exec::Executor& executor, const ir::Graph& graph,
                 format("the input must be float32 with batch 1, it is {} {}",
                        dtype_name(input_.dtype), input_.shape.text()));
   }
+  if (pictures_ == nullptr) pictures_ = std::make_shared<data::PictureCache>(preprocessing_, input_.shape);
 }
 
 void ImageRunner::run(const std::vector<const ImageFile*>& images, const Use& use,
@@ -38,16 +38,15 @@ void ImageRunner::run(const std::vector<const ImageFile*>& images, const Use& us
     try {
       auto& session = sessions[static_cast<size_t>(worker)];
       if (!session) session.emplace(executor_.new_session());
-      const data::Image image = data::read_image(file.path);
-      std::vector<Tensor> outputs =
-          session->run({data::apply(image, preprocessing_, input_.shape)});
+      const auto picture = pictures_->fitted(file.path);
+      std::vector<Tensor> outputs = session->run({pictures_->tensor(*picture)});
       for (Tensor& output : outputs) {
         if (output.dtype() != DType::kFloat32) output = output.cast(DType::kFloat32);
       }
       if (on_outputs_) on_outputs_(index, outputs);
       use(index, worker,
           {outputs,
-           data::letterbox_geometry({image.width, image.height}, preprocessing_, input_.shape)});
+           data::letterbox_geometry(picture->original, preprocessing_, input_.shape)});
     } catch (Error& error) {
       error.with("file", file.path.string());
       throw;

@@ -31,6 +31,7 @@ class ImageRunner {
  private:
   const exec::Executor& executor_;
   const data::Preprocessing& preprocessing_;
+  std::shared_ptr<const data::PictureCache> pictures_;
   std::function<void(int64_t, const std::vector<Tensor>&)> on_outputs_;
   TensorType input_;
   data::Size input_size_;

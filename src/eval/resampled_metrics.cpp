@@ -32,21 +32,14 @@ class ResampledAccuracy final : public ResampledMetric {
 };
 
 // Mean average precision over IoU 0.50:0.95, all areas. Matching happens inside one image, so it is
-// done once; a draw only changes how often each verdict counts.
+// done once; a draw only changes how often each verdict counts. Most detections are wrong at every
+// IoU: these are counted once for all ten.
 class ResampledMap final : public ResampledMetric {
  public:
   ResampledMap(const DetectionLabels& labels, const EvaluationResult& result,
                std::span<const int64_t> categories) {
     for (const auto& [id, images] : make_cases(labels, result.detections, categories)) {
-      CategoryVerdicts found;
-      for (size_t image = 0; image < images.size(); ++image) {
-        ImageVerdicts verdicts = match(images[image], kAreas[0]);
-        found.objects.push_back(verdicts.objects);
-        for (const Verdict& verdict : verdicts.detections) found.verdicts.push_back({verdict, image});
-      }
-      std::stable_sort(found.verdicts.begin(), found.verdicts.end(),
-                       [](const auto& a, const auto& b) { return a.verdict.score > b.verdict.score; });
-      categories_.push_back(std::move(found));
+      categories_.push_back(verdicts_of(images));
     }
   }
 
@@ -57,7 +50,7 @@ class ResampledMap final : public ResampledMetric {
       int64_t objects = 0;
       for (size_t i = 0; i < category.objects.size(); ++i) objects += category.objects[i] * multiplicity[i];
       if (objects == 0) continue;
-      for (size_t t = 0; t < kIouCount; ++t) sum += precision(category, t, objects, multiplicity);
+      sum += precisions(category, objects, multiplicity);
       ++present;
     }
     return present == 0 ? -1.0 : sum / static_cast<double>(present * static_cast<int64_t>(kIouCount));
@@ -65,32 +58,74 @@ class ResampledMap final : public ResampledMetric {
 
  private:
   struct PlacedVerdict {
-    Verdict verdict;
-    size_t image;
+    uint32_t image;
+    uint16_t matched, ignored;  // bit t: at IoU threshold t
   };
   struct CategoryVerdicts {
     std::vector<int64_t> objects;         // by image
     std::vector<PlacedVerdict> verdicts;  // best first
   };
+  // A point of the precision-recall curve. Recall grows at hits only and precision falls between
+  // them, so that hits are all the points the envelope needs.
+  struct HitPoint {
+    double recall, precision;
+  };
 
-  [[nodiscard]] static double precision(const CategoryVerdicts& category, size_t t, int64_t objects,
-                                        std::span<const int32_t> multiplicity) {
-    std::vector<double> recall, precision;
-    int64_t hits = 0, misses = 0;
-    for (const PlacedVerdict& placed : category.verdicts) {
-      const int64_t times = multiplicity[placed.image];
-      if (times == 0 || placed.verdict.ignored[t]) continue;
-      (placed.verdict.matched[t] ? hits : misses) += times;
-      recall.push_back(static_cast<double>(hits) / static_cast<double>(objects));
-      precision.push_back(static_cast<double>(hits) / static_cast<double>(hits + misses));
+  static uint16_t bits_of(const std::array<bool, kIouCount>& flags) {
+    unsigned bits = 0;
+    for (size_t t = 0; t < kIouCount; ++t) bits |= static_cast<unsigned>(flags[t]) << t;
+    return static_cast<uint16_t>(bits);
+  }
+
+  static CategoryVerdicts verdicts_of(const std::vector<ImageCase>& images) {
+    CategoryVerdicts found;
+    std::vector<std::pair<double, PlacedVerdict>> scored;
+    for (size_t image = 0; image < images.size(); ++image) {
+      const ImageVerdicts verdicts = match(images[image], kAreas[0]);
+      found.objects.push_back(verdicts.objects);
+      for (const Verdict& v : verdicts.detections) {
+        scored.push_back({v.score, {static_cast<uint32_t>(image), bits_of(v.matched), bits_of(v.ignored)}});
+      }
     }
-    for (size_t i = precision.size(); i > 1; --i) precision[i - 2] = std::max(precision[i - 2], precision[i - 1]);
+    std::stable_sort(scored.begin(), scored.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    for (const auto& [score, verdict] : scored) found.verdicts.push_back(verdict);
+    return found;
+  }
+
+  // Sum of the average precisions at all thresholds.
+  [[nodiscard]] static double precisions(const CategoryVerdicts& category, int64_t objects,
+                                         std::span<const int32_t> multiplicity) {
+    std::array<std::vector<HitPoint>, kIouCount> curves;
+    std::array<int64_t, kIouCount> hits{}, spared{};  // spared: neither hit nor miss, or a hit
+    int64_t seen = 0;
+    for (const PlacedVerdict& verdict : category.verdicts) {
+      const int64_t times = multiplicity[verdict.image];
+      seen += times;
+      const unsigned marked = verdict.matched | verdict.ignored;
+      if (marked == 0 || times == 0) continue;
+      for (size_t t = 0; t < kIouCount; ++t) {
+        if ((marked >> t & 1u) == 0) continue;
+        spared[t] += times;
+        if ((verdict.ignored >> t & 1u) != 0) continue;
+        hits[t] += times;
+        const int64_t misses = seen - spared[t];
+        curves[t].push_back({static_cast<double>(hits[t]) / static_cast<double>(objects),
+                             static_cast<double>(hits[t]) / static_cast<double>(hits[t] + misses)});
+      }
+    }
+    double sum = 0;
+    for (std::vector<HitPoint>& curve : curves) sum += average_precision(curve);
+    return sum;
+  }
+
+  [[nodiscard]] static double average_precision(std::vector<HitPoint>& curve) {
+    for (size_t i = curve.size(); i > 1; --i) curve[i - 2].precision = std::max(curve[i - 2].precision, curve[i - 1].precision);
     double sum = 0;
     size_t at = 0;
     for (const double point : recall_points()) {
-      while (at < recall.size() && recall[at] < point) ++at;
-      if (at == recall.size()) break;
-      sum += precision[at];
+      while (at < curve.size() && curve[at].recall < point) ++at;
+      if (at == curve.size()) break;
+      sum += curve[at].precision;
     }
     return sum / static_cast<double>(kRecallCount);
   }

@@ -67,19 +67,22 @@ SplitWeights split(const CodeProductSpec& spec) {
   const auto channels = static_cast<size_t>(spec.shape.out_channels);
   const size_t per_channel = levels.size() / channels;
   std::vector<int32_t> shift(channels, 0);
+  result.bytes.resize(levels.size());
   for (size_t c = 0; c < channels; ++c) {
     const auto begin = levels.begin() + static_cast<std::ptrdiff_t>(c * per_channel), end = begin + static_cast<std::ptrdiff_t>(per_channel);
     const int64_t low = *std::min_element(begin, end), high = *std::max_element(begin, end);
     if (high > 127) shift[c] = static_cast<int32_t>(high - 127);
     else if (low < -128) shift[c] = static_cast<int32_t>(low + 128);
-    double sum = 0.0;
-    for (auto at = begin; at != end; ++at) {
-      const int64_t byte = *at - shift[c];
-      if (byte < -128 || byte > 127) return {};
-      result.bytes.push_back(static_cast<int8_t>(byte));
-      sum += 255.0 * (std::abs(static_cast<double>(byte)) + std::abs(shift[c])) +
-             std::abs(static_cast<double>(spec.input_lowest)) * std::abs(static_cast<double>(*at));
+    if (low - shift[c] < -128 || high - shift[c] > 127) return {};
+    int64_t byte_sum = 0, level_sum = 0;  // of magnitudes
+    for (size_t i = 0; i < per_channel; ++i) {
+      const int64_t level = begin[static_cast<std::ptrdiff_t>(i)], byte = level - shift[c];
+      result.bytes[c * per_channel + i] = static_cast<int8_t>(byte);
+      byte_sum += std::abs(byte);
+      level_sum += std::abs(level);
     }
+    const double sum = 255.0 * static_cast<double>(byte_sum + static_cast<int64_t>(per_channel) * std::abs(shift[c])) +
+                       std::abs(static_cast<double>(spec.input_lowest)) * static_cast<double>(level_sum);
     result.largest_sum = std::max(result.largest_sum, sum);
   }
   if (std::any_of(shift.begin(), shift.end(), [](int32_t s) { return s != 0; })) result.shift = std::move(shift);
@@ -131,9 +134,11 @@ class ProductKernel final : public Kernel {
     const ConvShape& s = spec_.shape;
     const int64_t kw = s.window.kernel[2], taps = s.window.kernel[1] * kw, depth = s.in_channels / s.groups;
     std::vector<int64_t> tap_sums(static_cast<size_t>(s.out_channels * taps), 0);  // over the input channels
+    const int64_t* level = spec_.weight_levels.data();
     for (int64_t c = 0; c < s.out_channels; ++c) {
-      for (int64_t i = 0; i < depth * taps; ++i) {
-        tap_sums[static_cast<size_t>(c * taps + i % taps)] += spec_.weight_levels[static_cast<size_t>(c * depth * taps + i)];
+      int64_t* sums = tap_sums.data() + c * taps;
+      for (int64_t i = 0; i < depth; ++i, level += taps) {
+        for (int64_t tap = 0; tap < taps; ++tap) sums[tap] += level[tap];
       }
     }
     for (const Taps& rows : rows_.distinct) {

@@ -1,7 +1,9 @@
 #include "integer_product.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <numeric>
 
 #include "qtool/quant/quantize.h"
 #include "qtool/support/error.h"
@@ -38,9 +40,20 @@ std::optional<DigitPlan> plan_digits(const quant::Encoding& activation, const Te
   const auto channels = static_cast<size_t>(weight_levels.shape()[static_cast<size_t>(channel_axis)]);
   std::vector<double> positive(channels, 0.0), negative(channels, 0.0);
   const auto levels = weight_levels.data<float>();
-  quant::for_each_channel_element(weight_levels.shape(), static_cast<int>(channel_axis), [&](int64_t i, int64_t c) {
-    const double level = levels[static_cast<size_t>(i)];
-    (level > 0 ? positive : negative)[static_cast<size_t>(c)] += std::abs(level);
+  const quant::GridLayout by_channel{.channel_axis = static_cast<int>(channel_axis)};
+  quant::for_each_grid_run(weight_levels.shape(), by_channel, [&](int64_t first, int64_t count, int64_t c) {
+    constexpr int64_t kLanes = 8;  // integers: any order gives the same sum
+    std::array<double, kLanes> above{}, below{};
+    for (int64_t i = 0; i < count; i += kLanes) {
+      const int64_t lanes = std::min(kLanes, count - i);
+      for (int64_t l = 0; l < lanes; ++l) {
+        const double level = levels[static_cast<size_t>(first + i + l)];
+        above[static_cast<size_t>(l)] += std::max(level, 0.0);
+        below[static_cast<size_t>(l)] += std::max(-level, 0.0);
+      }
+    }
+    positive[static_cast<size_t>(c)] += std::accumulate(above.begin(), above.end(), 0.0);
+    negative[static_cast<size_t>(c)] += std::accumulate(below.begin(), below.end(), 0.0);
   });
   const auto lo = static_cast<double>(activation.lowest_level()), hi = static_cast<double>(activation.highest_level());
   DigitPlan plan{.scale = static_cast<float>(activation.grids[0].scale),

@@ -5,14 +5,56 @@
 
 namespace qtool::optimize {
 
+namespace {
+
+constexpr size_t kLanes = 16;  // independent maxima, so that they need not wait for one another
+
+// moving[i] = max(moving[i], v) and the largest v, for v = values[i] * first * factors[i], or values[i] * factors[i] * first.
+template <bool kFixedFirst>
+float widen(const float* values, float fixed, const float* factors, float* moving, size_t count) {
+  float largest[kLanes] = {};
+  size_t i = 0;
+  const auto scaled = [&](size_t at) { return kFixedFirst ? values[at] * fixed * factors[at] : values[at] * factors[at] * fixed; };
+  for (; i + kLanes <= count; i += kLanes) {
+    for (size_t l = 0; l < kLanes; ++l) {
+      const float w = scaled(i + l);
+      moving[i + l] = moving[i + l] < w ? w : moving[i + l];
+      largest[l] = largest[l] < w ? w : largest[l];
+    }
+  }
+  for (; i < count; ++i) {
+    const float w = scaled(i);
+    moving[i] = std::max(moving[i], w);
+    largest[0] = std::max(largest[0], w);
+  }
+  return *std::max_element(largest, largest + kLanes);
+}
+
+}  // namespace
+
 WeightRanges::WeightRanges(const ir::Graph& graph, const ChannelSets& sets, const Layer& layer, const std::vector<double>& factors)
     : sets_(sets), layer_(layer), factors_(factors) {
   const auto values = graph.constant(layer.weight)->data<float>();
   WeightIndex(graph, layer).for_each([&](int64_t flat, const WeightPlace& place) {
     const float w = std::abs(values[static_cast<size_t>(flat)]);
-    if (place.tap == 0) pairs_.push_back({static_cast<int32_t>(place.out), static_cast<int32_t>(place.in), w});
-    else pairs_.back().largest = std::max(pairs_.back().largest, w);
+    if (place.tap == 0) append(static_cast<size_t>(place.out), static_cast<size_t>(place.in), w);
+    else largest_of_pair_.back() = std::max(largest_of_pair_.back(), w);
   });
+}
+
+void WeightRanges::append(size_t out, size_t in, float value) {
+  const size_t at = largest_of_pair_.size();
+  largest_of_pair_.push_back(value);
+  if (!runs_.empty()) {
+    Run& run = runs_.back();
+    const bool next_in = out == run.out && in == run.in + run.count, next_out = in == run.in && out == run.out + run.count;
+    if (run.count == 1 && (next_in || next_out)) run.along_inputs = next_in;
+    if (run.along_inputs ? next_in : next_out) {
+      ++run.count;
+      return;
+    }
+  }
+  runs_.push_back({true, out, in, at, 1});
 }
 
 void WeightRanges::refresh() {
@@ -22,11 +64,15 @@ void WeightRanges::refresh() {
   for (size_t c = 0; c < in.size(); ++c) forward[c] = static_cast<float>(in[c]);
   out_.assign(inverse.size(), 0.0f);
   in_.assign(forward.size(), 0.0f);
-  for (const Pair& pair : pairs_) {
-    const auto o = static_cast<size_t>(pair.out), i = static_cast<size_t>(pair.in);
-    const float w = pair.largest * inverse[o] * forward[i];
-    out_[o] = std::max(out_[o], w);
-    in_[i] = std::max(in_[i], w);
+  for (const Run& run : runs_) {
+    const float* values = largest_of_pair_.data() + run.first;
+    if (run.along_inputs) {
+      const float largest = widen<true>(values, inverse[run.out], &forward[run.in], &in_[run.in], run.count);
+      out_[run.out] = std::max(out_[run.out], largest);
+    } else {
+      const float largest = widen<false>(values, forward[run.in], &inverse[run.out], &out_[run.out], run.count);
+      in_[run.in] = std::max(in_[run.in], largest);
+    }
   }
   largest_ = out_.empty() ? 0.0f : *std::max_element(out_.begin(), out_.end());
 }

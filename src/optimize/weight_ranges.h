@@ -19,14 +19,19 @@ class WeightRanges {
   [[nodiscard]] double largest() const { return largest_; }
 
  private:
-  struct Pair {
-    int32_t out, in;
-    float largest;  // over taps
+  // Pairs of channels that lie one behind the other: one of the two stays, the other goes up by one.
+  struct Run {
+    bool along_inputs;
+    size_t out, in;       // of the first pair
+    size_t first, count;  // in largest_of_pair_
   };
+  void append(size_t out, size_t in, float value);
+
   const ChannelSets& sets_;
   const Layer& layer_;
   const std::vector<double>& factors_;
-  std::vector<Pair> pairs_;
+  std::vector<Run> runs_;
+  std::vector<float> largest_of_pair_;  // |weight| over taps
   std::vector<float> out_, in_;
   float largest_ = 0.0f;
 };

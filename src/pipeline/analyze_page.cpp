@@ -78,10 +78,10 @@ Json cards_part(const AnalyzeResult& result, const model::TargetProfile& p) {
     std::vector<std::string> blocks;
     for (const BlockNoise& block : part.noise.blocks) blocks.push_back(format("{} {}", block.name, block.sqnr_db ? format("{:.1f} dB", *block.sqnr_db) : "exact"));
     const double loss = part.noise.loss.value_or(1.0);
-    cards.push_back(card(part.name, loss_text(part.noise), format("{}", join(blocks, ", ")), loss > 0.5 ? "bad" : loss > 0.1 ? "warn" : "good"));
+    cards.push_back(card(part.name, loss_text(part.noise), format("noise at the outputs; {}", join(blocks, ", ")), loss > 0.5 ? "bad" : loss > 0.1 ? "warn" : "good"));
   }
   if (!result.layers.empty()) {
-    cards.push_back(card("Worst layer", loss_text(result.layers[0].alone), format("{} {}", result.layers[0].op, result.layers[0].name)));
+    cards.push_back(card("Worst layer", loss_text(result.layers[0].alone), format("noise with only {} {} quantized", result.layers[0].op, result.layers[0].name)));
   }
   if (result.float_metric && result.parts.back().metric) {
     cards.push_back(card(result.metric, format("{:.2f}", 100.0 * *result.parts.back().metric), format("{:.2f} in float", 100.0 * *result.float_metric)));

@@ -4,6 +4,7 @@
 #include <map>
 #include <numeric>
 
+#include "qtool/data/picture_cache.h"
 #include "qtool/data/subset_source.h"
 #include "qtool/support/error.h"
 #include "qtool/support/files.h"
@@ -98,7 +99,7 @@ CalibrationData without_samples_aside(const CalibrationData& data, int64_t most)
   return part;
 }
 
-CalibrationData open_calibration_data(const DataOptions& options, const ir::Graph& graph, int threads, Reporter& reporter) {
+CalibrationData open_calibration_data(const DataOptions& options, const ir::Graph& graph, int threads, Reporter& reporter, size_t picture_budget) {
   const std::vector<data::InputSpec> inputs = input_specs(graph);
   data::SampleListing listing = data::list_samples(options.calib, inputs);
   CalibrationData result;
@@ -119,7 +120,7 @@ CalibrationData open_calibration_data(const DataOptions& options, const ir::Grap
   }
   const auto hashes = hash_samples(listing, options.skip_bad_images ? 0 : options.limit, threads);
   if (options.skip_bad_images) {
-    auto all = data::make_sample_source(std::move(listing), inputs, samples);
+    auto all = data::make_sample_source(std::move(listing), inputs, samples, picture_budget);
     data::ScreenedSource screened = data::skip_bad_samples(std::move(all), options.limit, threads);
     for (const auto& skipped : screened.skipped) result.skipped.push_back(format("{}: {}", skipped.name, skipped.reason));
     if (!result.skipped.empty()) {
@@ -129,7 +130,7 @@ CalibrationData open_calibration_data(const DataOptions& options, const ir::Grap
     result.source = std::move(screened.source);
   } else {
     samples.limit = options.limit;
-    result.source = data::make_sample_source(std::move(listing), inputs, samples);
+    result.source = data::make_sample_source(std::move(listing), inputs, samples, picture_budget);
   }
   result.first_images = first_images(image_files, *result.source);
   for (int64_t i = 0; i < result.source->size(); ++i) result.sample_sha256.push_back(hashes.at(result.source->name(i)));

@@ -23,8 +23,9 @@ struct CalibrationData {
   std::vector<std::string> skipped; // "name: reason"
 };
 
+// `picture_budget`: bytes of decoded pictures to keep, for several passes over them.
 [[nodiscard]] CalibrationData open_calibration_data(const DataOptions& options, const ir::Graph& graph, int threads,
-                                                    Reporter& reporter);
+                                                    Reporter& reporter, size_t picture_budget = 0);
 
 // `data` without the samples that data::split_held_out keeps aside when it may take `most`; `data` must outlive the result.
 // With most = 0 all samples. Without a source, or with too few samples to divide: all of them.

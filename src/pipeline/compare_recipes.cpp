@@ -19,6 +19,8 @@ namespace {
 
 // Raw outputs kept of the float model; 70 images of a YOLO at 640 x 640.
 constexpr int64_t kReferenceBytes = int64_t{200} << 20;
+// Decoded pictures kept between passes; 290 of 640 x 480 for evaluation.
+constexpr size_t kEvaluationPictures = size_t{256} << 20, kCalibrationPictures = size_t{128} << 20;
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -60,7 +62,9 @@ class Evaluation {
         labels_(eval::load_labels(config.evaluation.images,
                                   {.path = config.evaluation.labels, .task = config.evaluation.task, .limit = config.evaluation.limit},
                                   reporter)),
-        reporter_(reporter) {}
+        reporter_(reporter) {
+    options_.pictures = std::make_shared<data::PictureCache>(options_.preprocessing, graph.type_of(graph.inputs.at(0)).shape, kEvaluationPictures);
+  }
 
   using OnOutputs = std::function<void(int64_t, const std::vector<Tensor>&)>;
   [[nodiscard]] eval::EvaluationResult run(const model::ModelState& state, bool simulated, OnOutputs on_outputs) const {
@@ -81,18 +85,22 @@ class Evaluation {
 struct Baseline {
   OutputReference outputs;
   eval::EvaluationResult result;
-  std::unique_ptr<eval::ResampledMetric> resampled;
+  std::vector<double> resampled;  // the metric of every draw; empty: no intervals are wanted
   double seconds = 0.0;
 };
 
-Baseline measure_float(const Evaluation& evaluation, const model::ModelState& state, int64_t resamples) {
+// The metric on other draws of the images.
+std::vector<double> resample(const CompareConfig& config, const Evaluation& evaluation, const eval::EvaluationResult& result) {
+  const auto metric = eval::resampled_metric(evaluation.labels(), result, evaluation.options().categories);
+  return eval::bootstrap_values(*metric, result.images, {.resamples = config.resamples, .threads = config.evaluation.threads});
+}
+
+Baseline measure_float(const CompareConfig& config, const Evaluation& evaluation, const model::ModelState& state) {
   const auto start = std::chrono::steady_clock::now();
   Baseline baseline{OutputReference(state.graph, eval::image_count(evaluation.labels()), kReferenceBytes), {}, {}};
   baseline.result = evaluation.run(state, false, [&](int64_t i, const auto& outputs) { baseline.outputs.keep(i, outputs); });
   baseline.outputs.finish();
-  if (resamples > 0) {
-    baseline.resampled = eval::resampled_metric(evaluation.labels(), baseline.result, evaluation.options().categories);
-  }
+  if (config.resamples > 0) baseline.resampled = resample(config, evaluation, baseline.result);
   baseline.seconds = seconds_since(start);
   return baseline;
 }
@@ -112,10 +120,8 @@ void measure_recipe(const CompareConfig& config, const Evaluation& evaluation, c
       evaluation.run(state, true, [&](int64_t i, const auto& outputs) { distance.add(i, outputs); });
   row.metrics = result.metrics;
   row.drop = baseline.result.headline().value - result.headline().value;
-  if (baseline.resampled) {
-    const auto resampled = eval::resampled_metric(evaluation.labels(), result, evaluation.options().categories);
-    row.interval = eval::bootstrap_drop(*baseline.resampled, *resampled, result.images,
-                                        {.resamples = config.resamples, .threads = config.evaluation.threads});
+  if (!baseline.resampled.empty()) {
+    row.interval = eval::bootstrap_drop(baseline.resampled, resample(config, evaluation, result), eval::BootstrapOptions{}.level);
   }
   if (result.task == eval::Task::kClassify) {
     row.agreement = eval::agreement(baseline.result.predicted_classes, result.predicted_classes);
@@ -202,7 +208,7 @@ CompareResult compare_recipes(const CompareConfig& config, Reporter& reporter) {
 
   const LoadedModel model = load_model(config.base.model, reporter);
   refuse_quantized_model(model, config.base.model.path);
-  const CalibrationData data = open_calibration_data(config.base.data, model.state.graph, config.base.threads, reporter);
+  const CalibrationData data = open_calibration_data(config.base.data, model.state.graph, config.base.threads, reporter, kCalibrationPictures);
   const Evaluation evaluation(config, model.state.graph, reporter);
   std::optional<OutputSet> outputs;  // a place that cannot be written fails before the long work
   std::optional<ComparisonPage> page;
@@ -210,7 +216,7 @@ CompareResult compare_recipes(const CompareConfig& config, Reporter& reporter) {
     outputs.emplace(config.html.has_parent_path() ? config.html.parent_path() : std::filesystem::path("."));
     page.emplace(config, model, evaluation.labels(), evaluation.options());
   }
-  const Baseline baseline = measure_float(evaluation, model.state, config.resamples);
+  const Baseline baseline = measure_float(config, evaluation, model.state);
 
   CompareResult result{.model = config.base.model.path.filename().string(), .task = baseline.result.task,
                        .images = baseline.result.images, .calibration_samples = data.source->size(),

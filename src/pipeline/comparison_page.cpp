@@ -119,6 +119,12 @@ Json run_part(const CompareConfig& config, const CompareResult& result, const st
   return run;
 }
 
+// Recipes whose ranges differ a little are warned in the same words; the numbers of the first stand for all.
+std::string without_numbers(std::string text) {
+  std::erase_if(text, [](char c) { return (c >= '0' && c <= '9') || c == '.' || c == '-'; });
+  return text;
+}
+
 }  // namespace
 
 ComparisonPage::ComparisonPage(const CompareConfig& config, const LoadedModel& model, const eval::Labels& labels,
@@ -144,7 +150,7 @@ void ComparisonPage::add(const std::string& label, const QuantizeConfig& recipe,
   equalization_.add(label, equalization_part(weights_before_, weight_channel_ranges(state.graph), kEqualizedShown));
   images_.add(label, exec::Executor(state.graph, {.encodings = &state.encodings}));
   for (const std::string& text : quantized.warnings) {
-    auto same = std::ranges::find(warnings_, text, &std::pair<std::string, std::vector<std::string>>::first);
+    auto same = std::ranges::find_if(warnings_, [&](const auto& said) { return without_numbers(said.first) == without_numbers(text); });
     if (same == warnings_.end()) same = warnings_.insert(warnings_.end(), {text, {}});
     same->second.push_back(label);
   }

@@ -83,6 +83,14 @@ double deviation(const quant::Histogram& histogram) {
   return std::sqrt(std::max(0.0, squares / n - mean * mean));
 }
 
+// Nearly all are 0 and the few others are the answer: their range is right as it is, and cutting it would cost the scores.
+bool holds_probabilities(const model::ModelState& state, ir::ValueId id) {
+  const ir::NodeId producer = state.graph.producer(id);
+  if (producer == ir::kNoNode) return false;
+  const std::string& op = state.graph.node(producer).op_type;
+  return op == "Sigmoid" || op == "Softmax";
+}
+
 Found outliers(const quant::Histogram& histogram, const quant::Encoding& grid) {
   const quant::Range central = central_range(histogram, kOutlierShare);
   const double inner = std::max(0.0, central.hi) - std::min(0.0, central.lo);
@@ -131,6 +139,7 @@ Found diagnose_tensor(const model::ModelState& state, const calib::TensorStatist
   if (state.graph.is_constant(id)) return unequal_channels(state, id, *grid);
   Found found = range_clash(state, id, *grid);
   if (found || statistics == nullptr || !statistics->histogram || statistics->histogram->counts().empty()) return found;
+  if (holds_probabilities(state, id)) return std::nullopt;
   found = outliers(*statistics->histogram, *grid);
   return found ? found : few_levels(*statistics->histogram, *grid);
 }

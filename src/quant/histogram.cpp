@@ -105,9 +105,40 @@ Histogram Histogram::from_parts(const Parts& parts) {
   return histogram;
 }
 
+// Counts of chunks that lie in the present bins, before they are added to them.
+class Histogram::Pending {
+ public:
+  explicit Pending(std::vector<uint64_t>& counts) : counts_(counts) {}
+  ~Pending() { flush(); }
+  Pending(const Pending&) = delete;
+  Pending& operator=(const Pending&) = delete;
+
+  // Tables of kBins counters, to be filled with `values` counts.
+  uint32_t* tables(int64_t values) {
+    if (values_ > kMost) flush();
+    if (values_ == 0) tables_.fill(0);
+    values_ += values;
+    return tables_.data();
+  }
+  void flush() {
+    if (values_ == 0) return;
+    for (size_t bin = 0; bin < kBins; ++bin) {
+      for (size_t t = 0; t < kTables; ++t) counts_[bin] += tables_[t * kBins + bin];
+    }
+    values_ = 0;
+  }
+
+ private:
+  static constexpr size_t kTables = 4;                 // simd.histogram spreads neighbours over them
+  static constexpr int64_t kMost = int64_t{1} << 30;   // far from 2^32
+  std::vector<uint64_t>& counts_;
+  std::array<uint32_t, kTables * kBins> tables_;
+  int64_t values_ = 0;
+};
+
 void Histogram::add(std::span<const float> values) {
   const simd::Kernels& simd = simd::kernels();
-  std::array<uint32_t, 4 * kBins> tables;
+  Pending pending(counts_);
   std::array<float, kChunk> finite;
   for (size_t at = 0; at < values.size(); at += kChunk) {
     const float* chunk = values.data() + at;
@@ -121,7 +152,10 @@ void Histogram::add(std::span<const float> values) {
       n = end - finite.begin();
     }
     if (n == 0) continue;
-    make_room(lo, hi);
+    if (counts_.empty() || lo < min_ || hi > max_) {
+      pending.flush();  // the bins may move
+      make_room(lo, hi);
+    }
     min_ = finite_count_ == 0 ? lo : std::min<double>(min_, lo);
     max_ = finite_count_ == 0 ? hi : std::max<double>(max_, hi);
     finite_count_ += n;
@@ -129,11 +163,7 @@ void Histogram::add(std::span<const float> values) {
       count_zeros(n);
       continue;
     }
-    tables.fill(0);
-    simd.histogram(chunk, n, static_cast<float>(std::ldexp(1.0, -exponent_)), first_bin_, tables.data(), kBins);
-    for (size_t bin = 0; bin < kBins; ++bin) {
-      counts_[bin] += tables[bin] + tables[kBins + bin] + tables[2 * kBins + bin] + tables[3 * kBins + bin];
-    }
+    simd.histogram(chunk, n, static_cast<float>(std::ldexp(1.0, -exponent_)), first_bin_, pending.tables(n), kBins);
   }
 }
 

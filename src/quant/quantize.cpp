@@ -18,13 +18,33 @@ void check_channels(const Tensor& tensor, const Encoding& encoding) {
   }
 }
 
+// Levels of wide grids (int32 biases) do not fit float32.
+bool is_wide(int64_t lowest, int64_t highest) { return highest - lowest > (int64_t{1} << 22); }
+
+// quantize_level() of elements that share a grid, without a call for each.
+void quantize_run(std::span<const float> x, const Grid& grid, int64_t lowest, int64_t highest, int64_t* levels) {
+  if (is_wide(lowest, highest) || lowest > 0 || highest < 0) {
+    for (size_t i = 0; i < x.size(); ++i) levels[i] = quantize_level(x[i], grid, lowest, highest);
+    return;
+  }
+  constexpr double kShift = 0x1.8p52;  // adding and subtracting it rounds half to even
+  const auto scale = static_cast<float>(grid.scale);
+  const auto lo = static_cast<double>(lowest), hi = static_cast<double>(highest);
+  for (size_t i = 0; i < x.size(); ++i) {
+    const auto ratio = static_cast<double>(x[i] / scale);
+    double level = ratio > lo ? ratio : lo;  // bounds are integers, so clamping may come before rounding
+    level = level < hi ? level : hi;
+    level = (level + kShift) - kShift;
+    level = x[i] == x[i] ? level : 0.0;
+    levels[i] = static_cast<int32_t>(level);
+  }
+}
+
 }  // namespace
 
 int64_t quantize_level(float x, const Grid& grid, int64_t lowest, int64_t highest) {
   if (std::isnan(x)) return 0;
-  // Levels of wide grids (int32 biases) do not fit float32.
-  const bool wide = highest - lowest > (int64_t{1} << 22);
-  const double ratio = wide ? static_cast<double>(x) / grid.scale : static_cast<double>(x / static_cast<float>(grid.scale));
+  const double ratio = is_wide(lowest, highest) ? static_cast<double>(x) / grid.scale : static_cast<double>(x / static_cast<float>(grid.scale));
   const double level = std::nearbyint(ratio);
   return static_cast<int64_t>(std::clamp(level, static_cast<double>(lowest), static_cast<double>(highest)));
 }
@@ -33,11 +53,10 @@ std::vector<int64_t> quantize_levels(const Tensor& tensor, const Encoding& encod
   check_channels(tensor, encoding);
   const auto source = tensor.data<float>();
   std::vector<int64_t> levels(source.size());
-  for_each_grid_element(tensor.shape(), encoding.layout(), [&](int64_t i, int64_t c) {
+  for_each_grid_run(tensor.shape(), encoding.layout(), [&](int64_t first, int64_t count, int64_t c) {
     const auto channel = static_cast<size_t>(c);
-    levels[static_cast<size_t>(i)] =
-        quantize_level(source[static_cast<size_t>(i)], encoding.grids[channel], encoding.lowest_level(channel),
-                       encoding.highest_level(channel));
+    quantize_run(source.subspan(static_cast<size_t>(first), static_cast<size_t>(count)), encoding.grids[channel],
+                 encoding.lowest_level(channel), encoding.highest_level(channel), levels.data() + first);
   });
   return levels;
 }
@@ -46,9 +65,11 @@ Tensor fake_quantize(const Tensor& tensor, const Encoding& encoding) {
   const std::vector<int64_t> levels = quantize_levels(tensor, encoding);
   Tensor result(DType::kFloat32, tensor.shape());
   auto target = result.mutable_data<float>();
-  for_each_grid_element(tensor.shape(), encoding.layout(), [&](int64_t i, int64_t c) {
-    target[static_cast<size_t>(i)] = static_cast<float>(levels[static_cast<size_t>(i)]) *
-                                     static_cast<float>(encoding.grids[static_cast<size_t>(c)].scale);
+  for_each_grid_run(tensor.shape(), encoding.layout(), [&](int64_t first, int64_t count, int64_t c) {
+    const auto scale = static_cast<float>(encoding.grids[static_cast<size_t>(c)].scale);
+    for (auto i = static_cast<size_t>(first); i < static_cast<size_t>(first + count); ++i) {
+      target[i] = static_cast<float>(levels[i]) * scale;
+    }
   });
   return result;
 }

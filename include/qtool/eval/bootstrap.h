@@ -35,10 +35,14 @@ struct Interval {
   double low = 0, high = 0;
 };
 
-// Percentile interval of reference - test. Both see the same images of every draw, which removes
-// what makes an image hard for either. The result does not depend on the thread count.
+// The metric of every draw. The result does not depend on the thread count.
+[[nodiscard]] std::vector<double> bootstrap_values(const ResampledMetric& metric, int64_t images,
+                                                   const BootstrapOptions& options);
+
+// Percentile interval of reference - test, from bootstrap_values() with equal options: both see the
+// same images of every draw, which removes what makes an image hard for either.
 // SOURCE Efron & Tibshirani 1993, "An Introduction to the Bootstrap", section 13.3
-[[nodiscard]] Interval bootstrap_drop(const ResampledMetric& reference, const ResampledMetric& test,
-                                      int64_t images, const BootstrapOptions& options);
+[[nodiscard]] Interval bootstrap_drop(std::span<const double> reference, std::span<const double> test,
+                                      double level);
 
 }  // namespace qtool::eval

@@ -5,10 +5,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "qtool/data/picture_cache.h"
 #include "qtool/data/preprocess.h"
 #include "qtool/eval/coco_map.h"
 #include "qtool/eval/labels.h"
@@ -22,6 +24,8 @@ namespace qtool::eval {
 
 struct EvaluationOptions {
   data::Preprocessing preprocessing;
+  // For several models on the same images: a cache with this preprocessing. Null: every file is decoded.
+  std::shared_ptr<const data::PictureCache> pictures;
   int threads = 0;  // 0: all
   // Subtracted from the model's class index: 1 when its class 0 is a background that the labels do
   // not count.

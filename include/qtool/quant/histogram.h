@@ -46,6 +46,7 @@ class Histogram {
   bool operator==(const Histogram&) const = default;
 
  private:
+  class Pending;
   void make_room(double lo, double hi);
   void coarsen_to(int exponent);
   void count_zeros(int64_t zeros);

@@ -68,4 +68,18 @@ void for_each_grid_element(const Shape& shape, const GridLayout& layout, Fn&& fn
   }
 }
 
+// Calls fn(first element, count, grid index) for consecutive elements that share a grid.
+template <class Fn>
+void for_each_grid_run(const Shape& shape, const GridLayout& layout, Fn&& fn) {
+  if (layout.per_block()) {
+    return for_each_grid_element(shape, layout, [&](int64_t i, int64_t grid) { fn(i, int64_t{1}, grid); });
+  }
+  const int64_t count = shape.element_count();
+  if (count == 0) return;
+  if (layout.channel_axis < 0) return void(fn(int64_t{0}, count, int64_t{0}));
+  const int64_t inner = shape.span_count(static_cast<size_t>(layout.channel_axis) + 1, shape.rank());
+  const int64_t channels = shape[static_cast<size_t>(layout.channel_axis)];
+  for (int64_t i = 0; i < count; i += inner) fn(i, inner, i / inner % channels);
+}
+
 }  // namespace qtool::quant

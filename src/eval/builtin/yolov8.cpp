@@ -6,6 +6,7 @@
 
 #include "../yolo_output.h"
 #include "qtool/eval/registry.h"
+#include "qtool/tensor/simd.h"
 
 namespace qtool::eval {
 
@@ -45,12 +46,17 @@ Proposals decode(const DecodeRequest& request) {
   Proposals proposals;
   proposals.class_count = width_of(output) - 4;
   proposals.boxes.reserve(static_cast<size_t>(boxes));
-  proposals.scores.reserve(static_cast<size_t>(boxes * proposals.class_count));
   for (int64_t i = 0; i < boxes; ++i) {
     proposals.boxes.push_back(box_from_centre(field(i, 0), field(i, 1), field(i, 2), field(i, 3)));
-    for (int64_t c = 0; c < proposals.class_count; ++c) {
-      proposals.scores.push_back(field(i, 4 + c));
-    }
+  }
+  proposals.scores.resize(static_cast<size_t>(boxes * proposals.class_count));
+  if (first) {
+    simd::kernels().transpose(values + 4 * field_step, field_step, proposals.scores.data(), proposals.class_count,
+                              proposals.class_count, boxes);
+    return proposals;
+  }
+  for (int64_t i = 0; i < boxes; ++i) {
+    std::copy_n(values + i * box_step + 4, proposals.class_count, proposals.scores.data() + i * proposals.class_count);
   }
   return proposals;
 }

@@ -32,8 +32,11 @@ TEST(BootstrapTest, IntervalCoversTheDropAndIsEqualForAnyThreadCount) {
   const Labels labels = class_labels(500);
   const auto reference = resampled_metric(labels, predictions(500, 10));
   const auto test = resampled_metric(labels, predictions(500, 5));
-  const Interval one = bootstrap_drop(*reference, *test, 500, {.threads = 1});
-  const Interval two = bootstrap_drop(*reference, *test, 500, {.threads = 2});
+  const auto drop = [&](int threads) {
+    const BootstrapOptions options{.threads = threads};
+    return bootstrap_drop(bootstrap_values(*reference, 500, options), bootstrap_values(*test, 500, options), options.level);
+  };
+  const Interval one = drop(1), two = drop(2);
   EXPECT_EQ(one.low, two.low);
   EXPECT_EQ(one.high, two.high);
   // Ten points of a hundred; binomial: 1.96 * sqrt(0.1 * 0.9 / 500) = 0.026 to either side.
@@ -44,7 +47,8 @@ TEST(BootstrapTest, IntervalCoversTheDropAndIsEqualForAnyThreadCount) {
 TEST(BootstrapTest, AModelDoesNotDifferFromItself) {
   const Labels labels = class_labels(50);
   const auto metric = resampled_metric(labels, predictions(50, 4));
-  const Interval interval = bootstrap_drop(*metric, *metric, 50, {});
+  const std::vector<double> values = bootstrap_values(*metric, 50, {});
+  const Interval interval = bootstrap_drop(values, values, 0.95);
   EXPECT_EQ(interval.low, 0);
   EXPECT_EQ(interval.high, 0);
 }

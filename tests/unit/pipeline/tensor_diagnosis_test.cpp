@@ -76,6 +76,18 @@ TEST(TensorDiagnosis, AFewLargeValuesAreOutliers) {
   EXPECT_FALSE(diagnose_tensor(state, &even, y));
 }
 
+TEST(TensorDiagnosis, RareConfidentScoresAreNoOutliers) {
+  GraphBuilder b;
+  b.output(b.node("Sigmoid", {b.input("x", {1, 8})}, "scores"));
+  model::ModelState state = b.build();
+  const ir::ValueId scores = state.graph.find_value("scores");
+  state.encodings[scores] = grid(0, 1);
+  std::vector<float> values(100000, 0.001f);
+  values[17] = 0.99f;
+  const auto statistics = seen(values);
+  EXPECT_FALSE(diagnose_tensor(state, &statistics, scores));
+}
+
 TEST(TensorDiagnosis, ChannelsOfVeryDifferentReachAreTold) {
   GraphBuilder b;
   const auto weight = b.constant("w", Tensor::from<float>({3, 1, 1, 1}, {8.0f, 0.5f, -0.25f}));

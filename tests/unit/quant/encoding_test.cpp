@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <limits>
+
 #include "qtool/quant/quantize.h"
 #include "qtool/support/error.h"
 
@@ -89,6 +92,32 @@ TEST(Encoding, BiasScaleIsTheProduct) {
 TEST(Encoding, RefusesNonsense) {
   EXPECT_THROW((void)grid_from_range({.bits = 1}, {0, 1}), Error);
   EXPECT_THROW((void)grid_from_range({}, {0, std::numeric_limits<double>::infinity()}), Error);
+}
+
+TEST(QuantizeLevels, EqualsQuantizeLevelElementByElement) {
+  std::vector<float> values;
+  for (int i = -2000; i < 2000; ++i) values.push_back(static_cast<float>(i) * 0.0371f);
+  for (const float special : {0.5f, 1.5f, 2.5f, -0.5f, -1.5f, 1e30f, -1e30f, 0.0f, -0.0f, std::numeric_limits<float>::infinity(),
+                              -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    values.push_back(special);
+  }
+  const auto count = static_cast<int64_t>(values.size());
+  Tensor x(DType::kFloat32, {4, count / 4});
+  std::copy(values.begin(), values.end(), x.mutable_data<float>().begin());
+  for (const int bits : {4, 8, 16, 32}) {
+    for (const int axis : {-1, 0, 1}) {
+      Encoding encoding{.bits = bits, .is_symmetric = true, .channel_axis = axis};
+      const auto grids = static_cast<size_t>(axis < 0 ? 1 : x.shape()[static_cast<size_t>(axis)]);
+      for (size_t g = 0; g < grids; ++g) encoding.grids.push_back({1.0 / (1.0 + static_cast<double>(g)), -(int64_t{1} << (bits - 1))});
+      const std::vector<int64_t> levels = quantize_levels(x, encoding);
+      for_each_grid_element(x.shape(), encoding.layout(), [&](int64_t i, int64_t g) {
+        const auto at = static_cast<size_t>(g);
+        ASSERT_EQ(levels[static_cast<size_t>(i)],
+                  quantize_level(x.data<float>()[static_cast<size_t>(i)], encoding.grids[at], encoding.lowest_level(at), encoding.highest_level(at)))
+            << "element " << i << " at " << bits << " bits, axis " << axis;
+      });
+    }
+  }
 }
 
 }  // namespace
