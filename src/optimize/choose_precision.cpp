@@ -19,6 +19,8 @@ namespace qtool::optimize {
 
 namespace {
 
+constexpr int64_t kMostProbed = 16;  // samples for one quantizer at a time
+
 using ir::ValueId;
 using Clock = std::chrono::steady_clock;
 
@@ -44,7 +46,7 @@ int64_t affordable_samples(const model::ModelState& state, const std::vector<Nar
                            int64_t available) {
   double work = 1.0;
   for (const NarrowQuantizer& quantizer : quantizers) work += suffix_work(state.graph, quantizer.members.front());
-  return std::clamp<int64_t>(static_cast<int64_t>(options.work / work), 1, std::min(available, options.samples));
+  return std::clamp<int64_t>(static_cast<int64_t>(options.work / work), 1, std::min(available, kMostProbed));
 }
 
 class Search {
@@ -87,7 +89,10 @@ class Search {
     std::vector<NarrowQuantizer> quantizers = narrow_quantizers(best_);
     if (quantizers.empty()) return;
     measure_alone(quantizers);
-    try_choices("activations", pick(quantizers));
+    // Predicted one by one, they may disappoint together: then the worst of them alone.
+    for (std::vector<PrecisionChoice> choices = pick(quantizers); !choices.empty() && !try_choices("activations", choices);) {
+      choices.resize(choices.size() / 2);
+    }
   }
 
   void widen_again(size_t of_head) {
@@ -145,15 +150,16 @@ class Search {
     return bits;
   }
 
-  void try_choices(const std::string& name, const std::vector<PrecisionChoice>& choices) {
-    if (choices.empty()) return;
+  bool try_choices(const std::string& name, const std::vector<PrecisionChoice>& choices) {
+    if (choices.empty()) return false;
     model::ModelState candidate = method_->requantize(bits_with(choices));
     const double db = record(name, candidate, false);
-    if (!(db > best_db_)) return;
+    if (!(db > best_db_)) return false;
     result_.steps.back().kept = true;
     result_.choices.insert(result_.choices.end(), choices.begin(), choices.end());
     best_ = std::move(candidate);
     best_db_ = db;
+    return true;
   }
 
   void try_methods() {

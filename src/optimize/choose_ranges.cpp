@@ -206,6 +206,11 @@ passes::ChosenRanges decision_ranges(const model::ModelState& state, const std::
   for (const ProbedTensor& tensor : tensors_to_probe(state, statistics, {})) {
     if (!tensor.clips) ranges[tensor.leader] = {tensor.candidates[0].range, tensor.candidates[0].method};
   }
+  for (const ValueId id : passes::observed_values(state)) {
+    const auto found = statistics.find(id);
+    if (found == statistics.end() || found->second.empty() || state.plan.find(id)->spec.bits < 16) continue;
+    ranges[id] = {found->second.range, "min-max"};
+  }
   return ranges;
 }
 

@@ -17,7 +17,7 @@ namespace qtool::pipeline {
 
 namespace {
 
-constexpr int64_t kMostHeldOut = 16;
+constexpr int64_t kMostHeldOut = 32;
 constexpr int kWideBits = 16;
 constexpr int64_t kMostSamples = 64;  // for the ranges of the search; the final ones see all
 

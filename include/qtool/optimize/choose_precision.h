@@ -26,7 +26,7 @@ using ActivationBits = std::map<ir::ValueId, int>;
 struct PrecisionOptions {
   int threads = 1;
   int wide_bits = 16;
-  int64_t samples = 16;         // of those kept aside
+  int64_t samples = 32;         // of those kept aside, to judge each step by
   double work = 4e12;           // multiplications to spend on step 3, about; decides the number of samples there
   double least_gain_db = 0.1;   // of the whole, that one more wide tensor must bring
   double most_cost = 1.05;      // relative to all 8-bit (cost_model.h)

@@ -47,7 +47,7 @@ struct RangeChoices {
                                          const RangeChoiceOptions& options, Reporter& reporter);
 
 // Tensors behind which nothing is learned any more, logits and raw boxes: they keep min-max, cut at the flat part where only
-// Sigmoids read them. By leader; needs histograms.
+// Sigmoids read them. So do tensors of 16 bits: they have levels enough for every outlier. By leader; needs histograms.
 [[nodiscard]] passes::ChosenRanges decision_ranges(const model::ModelState& state, const std::map<ir::ValueId, calib::TensorStatistics>& statistics);
 
 }  // namespace qtool::optimize
