@@ -71,14 +71,12 @@ row() {  # row NAME [folder of the classifier, folder of the detector]: measures
 }
 
 recommended=(--profile htp --bias_bitwidth 32)
-# The operators behind the joined heads of the detector: DFL, boxes, the last Concat.
-decoding=(--float '/[ST]*' --float '/dfl/*' --float '/Reshape_[34]' --float '/Add*' --float /Div --float /Mul --float '/Concat_[89]')
 for model in classifier detector; do
   quantize vanilla "$model"
   quantize recommended "$model" "${recommended[@]}"
   quantize act16 "$model" "${recommended[@]}" --act_bitwidth 16
 done
-quantize float_decoding detector "${recommended[@]}" "${decoding[@]}"
+quantize selective detector "${recommended[@]}" --optimizations selective
 
 cat <<'EOT'
 
@@ -88,11 +86,11 @@ EOT
 row "FP32"
 row "vanilla (--profile dsp)" vanilla vanilla
 row "recommended (${recommended[*]})" recommended recommended
-row "recommended, decoding of the detector in float (--float)" recommended float_decoding
+row "recommended, detector: --optimizations selective" recommended selective
 row "recommended with --act_bitwidth 16" act16 act16
 cat <<EOT
 
 The detector joins boxes (up to 558 pixels) and scores (up to 1) in one output. One 8-bit scale for both has steps of
-2.2, so every score becomes 0; qtool warns about it. Float decoding or 16-bit activations keep both.
+2.2, so every score becomes 0; qtool warns about it. selective finds the few tensors that need 16 bits.
 The files are in $out: encodings JSON, DLC and report.json of every run.
 EOT
