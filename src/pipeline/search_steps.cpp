@@ -25,6 +25,13 @@ std::optional<QuantizeConfig> with_optimization(const QuantizeConfig& config, co
   return next.optimizations == config.optimizations ? std::nullopt : std::optional(next);
 }
 
+// Corrections smaller than half a step of an 8-bit bias are lost.
+std::optional<QuantizeConfig> with_corrections(const QuantizeConfig& config, const std::vector<std::string>& names) {
+  auto next = with_optimization(config, names);
+  if (next && !next->bias_bitwidth && resolved_profile(*next).bias_bits < 32) next->bias_bitwidth = 32;
+  return next;
+}
+
 bool settle_without_rerun(QuantizeConfig& config, const QuantizedModel& found) {
   settle_precision(config, found);
   return false;
@@ -88,15 +95,12 @@ std::vector<SearchStep> search_steps(const QuantizeConfig& asked) {
                      },
                      .settle = settle_method});
   }
-  steps.push_back({.name = "cle, bc", .extra = 6.0, .propose = [](const QuantizeConfig& config) -> std::optional<QuantizeConfig> {
-                     auto next = with_optimization(config, {"cle", "bc"});
-                     // Corrections smaller than half a step of an 8-bit bias are lost.
-                     if (next && !next->bias_bitwidth && resolved_profile(*next).bias_bits < 32) next->bias_bitwidth = 32;
-                     return next;
-                   }});
+  steps.push_back({.name = "cle, bc", .extra = 6.0, .propose = [](const QuantizeConfig& config) { return with_corrections(config, {"cle", "bc"}); }});
   SearchStep selective = selective_step("selective", optimize::PrecisionOptions{}.least_gain_db, optimize::PrecisionOptions{}.most_cost);
   selective.costly = false;
   steps.push_back(std::move(selective));
+  // Rolled back among ruins it may pay once the worst tensors have 16 bits.
+  steps.push_back({.name = "bc", .extra = 2.0, .propose = [](const QuantizeConfig& config) { return with_corrections(config, {"bc"}); }});
   if (asked.activation_method.empty()) {
     steps.push_back({.name = "ranges one by one", .extra = 30.0, .propose = [](const QuantizeConfig& config) -> std::optional<QuantizeConfig> {
                        QuantizeConfig next = config;
@@ -104,7 +108,7 @@ std::vector<SearchStep> search_steps(const QuantizeConfig& asked) {
                        return next;
                      }});
   }
-  steps.push_back({.name = "adaround", .extra = 40.0, .propose = [](const QuantizeConfig& config) { return with_optimization(config, {"adaround"}); }});
+  steps.push_back({.name = "adaround", .extra = 15.0, .propose = [](const QuantizeConfig& config) { return with_optimization(config, {"adaround"}); }});
   for (const Finer& finer : kFiner) steps.push_back(selective_step(finer.name, finer.least_gain_db, finer.most_cost));
   steps.push_back(uniform_step("16-bit activations", 16, std::nullopt));
   steps.push_back(uniform_step("16-bit weights", 16, 16));
