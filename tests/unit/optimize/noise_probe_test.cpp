@@ -92,6 +92,14 @@ TEST(NoiseProbe, AVariantWithoutChangeIsSilent) {
   EXPECT_EQ(0.0, probe.run(variants, all_samples())[0].noise[0]);
 }
 
+std::map<ir::ValueId, calib::TensorStatistics> plan_and_calibrate(model::ModelState& state, const data::SampleSource& samples) {
+  model::TargetProfile profile{.name = "test"};
+  profile.fused_groups = {};
+  passes::plan_quantization(state, profile, ops::builtin_registry());
+  SilentReporter silent;
+  return calib::calibrate(state.graph, passes::observed_values(state), samples, {.histograms = true}, silent).statistics;
+}
+
 // One value in two thousand is huge. Where the last convolution ignores its channel, clipping is right.
 TEST(ChooseRanges, ClipsAnOutlierThatTheOutputDoesNotFeelAndKeepsOneThatItDoes) {
   for (const bool felt : {false, true}) {
@@ -108,11 +116,8 @@ TEST(ChooseRanges, ClipsAnOutlierThatTheOutputDoesNotFeelAndKeepsOneThatItDoes) 
       list.push_back({{"x", sample}});
     }
     const MemorySource samples(std::move(list));
-    model::TargetProfile profile{.name = "test"};
-    profile.fused_groups = {};
-    passes::plan_quantization(state, profile, ops::builtin_registry());
+    const auto statistics = plan_and_calibrate(state, samples);
     SilentReporter silent;
-    const auto statistics = calib::calibrate(state.graph, passes::observed_values(state), samples, {.histograms = true}, silent).statistics;
     const RangeChoices choices = choose_ranges(state, statistics, {}, samples, {.threads = 1}, silent);
     const quant::Range chosen = choices.chosen.at(state.graph.find_value("r")).range;
     if (felt) EXPECT_GT(chosen.hi, 85.0);
@@ -137,11 +142,8 @@ TEST(ChooseRanges, LuckOnOneSampleDoesNotCount) {
     list.push_back({{"x", sample}});
   }
   const MemorySource samples(std::move(list));
-  model::TargetProfile profile{.name = "test"};
-  profile.fused_groups = {};
-  passes::plan_quantization(state, profile, ops::builtin_registry());
+  const auto statistics = plan_and_calibrate(state, samples);
   SilentReporter silent;
-  const auto statistics = calib::calibrate(state.graph, passes::observed_values(state), samples, {.histograms = true}, silent).statistics;
   passes::ChosenRanges at_hand;
   for (const char* name : {"x", "r"}) at_hand[state.graph.find_value(name)] = {{0.0, 1.0}, "at hand"};
   const RangeChoices choices = choose_ranges(state, statistics, at_hand, samples, {.threads = 1}, silent);
