@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "qtool/quant/round_even.h"
+
 namespace qtool::calib {
 
 WeightedBins bins_of(const quant::Histogram& histogram) {
@@ -19,16 +21,6 @@ WeightedBins bins_of(const quant::Histogram& histogram) {
   return bins;
 }
 
-namespace {
-
-// Half to even, as std::nearbyint, for |x| < 2^51; two additions, which vectorize where a call does not.
-double rounded(double x) {
-  constexpr double kShift = 0x1.8p52;
-  return (x + kShift) - kShift;
-}
-
-}  // namespace
-
 double expected_noise(const WeightedBins& bins, const quant::Grid& grid, int64_t lowest, int64_t highest, double clip_weight) {
   const double lo = grid.scale * static_cast<double>(lowest), hi = grid.scale * static_cast<double>(highest);
   // Where several levels fall into one bin the values spread evenly over the rounding interval.
@@ -43,7 +35,7 @@ double expected_noise(const WeightedBins& bins, const quant::Grid& grid, int64_t
     const double *centre = bins.centre.data() + at, *mass = bins.mass.data() + at;
     for (size_t i = 0; i < count; ++i) {
       const double x = centre[i], below = lo - x, above = x - hi;
-      const double difference = x - grid.scale * rounded(x * inverse);
+      const double difference = x - grid.scale * quant::round_half_even(x * inverse);
       const double inside = fine ? rounding : difference * difference;
       const double error = below > 0.0 ? clip_weight * below * below : inside;
       errors[i] = above > 0.0 ? clip_weight * above * above : error;

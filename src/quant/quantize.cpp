@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "qtool/quant/round_even.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
 
@@ -27,14 +28,12 @@ void quantize_run(std::span<const float> x, const Grid& grid, int64_t lowest, in
     for (size_t i = 0; i < x.size(); ++i) levels[i] = quantize_level(x[i], grid, lowest, highest);
     return;
   }
-  constexpr double kShift = 0x1.8p52;  // adding and subtracting it rounds half to even
   const auto scale = static_cast<float>(grid.scale);
   const auto lo = static_cast<double>(lowest), hi = static_cast<double>(highest);
   for (size_t i = 0; i < x.size(); ++i) {
     const auto ratio = static_cast<double>(x[i] / scale);
     double level = ratio > lo ? ratio : lo;  // bounds are integers, so clamping may come before rounding
-    level = level < hi ? level : hi;
-    level = (level + kShift) - kShift;
+    level = round_half_even(level < hi ? level : hi);
     level = x[i] == x[i] ? level : 0.0;
     levels[i] = static_cast<int32_t>(level);
   }
