@@ -19,6 +19,7 @@ struct QuantizationFlags {
   bool override_params = true;
   PrecisionFlags by_hand;
   std::vector<double> adaround_beta;
+  std::string adaround_blocks, adaround_tabu;  // on, off or nothing said
 };
 
 // `config` and `flags` must live as long as the app.

@@ -157,6 +157,8 @@ std::vector<RecipeField> make_fields() {
       value_of("adaround-method", &C::adaround_method, "descent, classic or nearest"),
       value_of("seed", [](auto& c) -> auto& { return c.adaround.seed; }, "of what is drawn in rounding"),
       value_of("adaround-8bit-share", [](auto& c) -> auto& { return c.adaround.wide_share; }, "descent: share of the weights that may get 8 bits where 4 cannot be borne"),
+      value_of("adaround-blocks", [](auto& c) -> auto& { return c.adaround.blocks; }, "descent: layers are also rounded against the end of their block"),
+      value_of("adaround-tabu", [](auto& c) -> auto& { return c.adaround.tabu; }, "descent: a tabu search behind the coordinate descent"),
       value_of("adaround-iterations", [](auto& c) -> auto& { return c.adaround.classic.iterations; }, "classic: steps a layer; 0: as published"),
       value_of("adaround-lambda", [](auto& c) -> auto& { return c.adaround.classic.regularization; }, "classic: weight of the rounding loss"),
       {"adaround-beta-range", "list of numbers", "classic: exponent of the rounding loss, start and end",

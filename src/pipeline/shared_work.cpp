@@ -66,7 +66,7 @@ calib::CalibrationResult calibrate(SharedWork* shared, const ir::Graph& graph, c
 std::string range_options(const QuantizeConfig& config) {
   auto json = nlohmann::ordered_json::parse(recipe_json(recipe_of(config, "")));
   // What only says which stages follow, or how rounding is done.
-  for (const char* key : {"optimizations", "accept", "cle-relu6", "adaround-method", "seed", "adaround-8bit-share", "adaround-iterations", "adaround-lambda",
+  for (const char* key : {"optimizations", "accept", "cle-relu6", "adaround-method", "seed", "adaround-8bit-share", "adaround-blocks", "adaround-tabu", "adaround-iterations", "adaround-lambda",
                           "adaround-beta-range", "adaround-warm-start", "adaround-learning-rate", "adaround-batch"}) {
     json["options"].erase(key);
   }

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 
+#include "block_judge.h"
 #include "checkpoint.h"
 #include "gather.h"
 #include "layer_site.h"
@@ -18,6 +20,7 @@
 #include "qtool/support/interrupt.h"
 #include "qtool/support/nearest_name.h"
 #include "sampling.h"
+#include "sensitivity.h"
 #include "solve_layer.h"
 #include "widen.h"
 
@@ -26,6 +29,7 @@ namespace qtool::rounding {
 namespace {
 
 constexpr double kLeastWideGainDb = 0.2;
+constexpr int64_t kHeldBytes = int64_t{64} << 20, kMostHeld = 16;  // images kept aside that judge a block's end
 
 struct NamedMethod {
   const char* name;
@@ -36,7 +40,7 @@ constexpr NamedMethod kMethods[] = {
 
 LayerProblem problem_of(const model::ModelState& state, const ir::Graph& reference, const LayerSite& site, const LayerData& data, int threads) {
   LayerProblem problem{.data = data, .activation = site.activation, .weights = weight_matrix(site, *reference.constant(site.weight)),
-                       .bias = {}, .encoding = state.encodings.at(site.weight).encoding, .threads = threads, .grid_inputs = 0};
+                       .bias = {}, .encoding = state.encodings.at(site.weight).encoding, .threads = threads, .coupling = {}, .grid_inputs = 0};
   if (site.bias != ir::kNoValue) problem.bias = reference.constant(site.bias)->to_float();
   if (problem.encoding.per_block() && problem.encoding.per_channel()) {
     const Shape& weight = reference.constant(site.weight)->shape();
@@ -87,8 +91,8 @@ std::string fingerprint(const model::ModelState& state) {
 // Whatever changes the result and is not in the caller's key.
 std::string checkpoint_key(const AdaroundOptions& o, const model::ModelState& state) {
   const ClassicOptions& c = o.classic;
-  return format("{}\nstart {}\nmethod {} seqmse_base {} seed {} wide {} rows {} {} frontier {}\nclassic {} {} {} {} {} {} {}\n", o.checkpoint_key, fingerprint(state), method_name(o.method), o.seqmse_base,
-                o.seed, o.wide_share, o.least_rows, o.rows_per_input, o.frontier_bytes, c.iterations, c.regularization, c.beta_start, c.beta_end, c.warm_start, c.learning_rate,
+  return format("{}\nstart {}\nmethod {} seqmse_base {} seed {} wide {} blocks {} tabu {} rows {} {} frontier {}\nclassic {} {} {} {} {} {} {}\n", o.checkpoint_key, fingerprint(state), method_name(o.method), o.seqmse_base,
+                o.seed, o.wide_share, o.blocks, o.tabu, o.least_rows, o.rows_per_input, o.frontier_bytes, c.iterations, c.regularization, c.beta_start, c.beta_end, c.warm_start, c.learning_rate,
                 c.batch_rows);
 }
 
@@ -128,9 +132,11 @@ struct Run {
   const ImageOrder& order;
   const AdaroundOptions& options;
   Reporter& reporter;
+  const std::vector<BlockLayer> block_layers;  // of each site
 
   AdaroundReport round(model::ModelState& state, const std::filesystem::path& folder) const {
     AdaroundReport report;
+    std::set<ir::ValueId> tried, taken;  // ends of blocks
     Lockstep lockstep(reference, state, sites, source, {.threads = options.threads,
                                                         .frontier_bytes = options.frontier_bytes,
                                                         .image_order = order.images,
@@ -149,24 +155,46 @@ struct Run {
       say(i, layer->report);
       store(state, sites[i], layer->solution, options.method);
       report.layers.push_back(layer->report);
+      if (!block_layers[i].coupling.empty()) {
+        tried.insert(block_layers[i].end);
+        if (layer->report.method == kBlockMethod) taken.insert(block_layers[i].end);
+      }
       release_free_memory();
       reporter.progress("adaround", static_cast<int64_t>(i) + 1, static_cast<int64_t>(sites.size()));
     }
+    report.blocks = tried.size();
+    report.blocks_taken = taken.size();
     return report;
   }
 
   FinishedLayer solve(const model::ModelState& state, Lockstep& lockstep, size_t index) const {
     const LayerSite& site = sites[index];
-    const LayerData data = gather_layer(lockstep, reference, sites, index, order, options);
-    const LayerProblem problem = problem_of(state, reference, site, data, options.threads);
-    FinishedLayer layer{.report = {.node = reference.node(site.node).name, .bits = problem.encoding.bits, .rows = data.fit.rows}, .solution = {}};
+    GatheredLayer gathered = gather_layer(lockstep, reference, sites, index, order, options, wanted_at(lockstep, index));
+    LayerProblem problem = problem_of(state, reference, site, gathered.data, options.threads);
+    problem.coupling = block_layers[index].coupling;
+    const std::optional<BlockJudge> block = block_judge(lockstep, index, std::move(gathered.held));
+    FinishedLayer layer{.report = {.node = reference.node(site.node).name, .bits = problem.encoding.bits, .rows = gathered.data.fit.rows}, .solution = {}};
     LayerErrors errors;
-    layer.solution = solve_layer(problem, options, index, errors);
+    layer.solution = solve_layer(problem, options, index, errors, block ? &*block : nullptr);
     layer.report.error_nearest = errors.nearest;
     layer.report.error_wide = errors.real;
     layer.report.method = layer.solution.method;
     layer.report.error = layer.solution.error;
     return layer;
+  }
+
+  GatherOptions wanted_at(const Lockstep& lockstep, size_t index) const {
+    if (block_layers[index].coupling.empty()) return {.keep_fit_rows = options.method == Method::kClassic, .held_images = 0};
+    const int64_t fitting = kHeldBytes / std::max<int64_t>(1, lockstep.alive_bytes(index));
+    return {.keep_fit_rows = sites[index].shape.outputs == 1, .held_images = std::clamp<int64_t>(fitting, 1, kMostHeld)};
+  }
+
+  std::optional<BlockJudge> block_judge(const Lockstep& lockstep, size_t index, std::vector<ImageState> held) const {
+    const BlockLayer& layer = block_layers[index];
+    if (layer.coupling.empty() || held.empty()) return std::nullopt;
+    const auto tail = lockstep.nodes_until(index, layer.end);
+    if (tail.empty()) return std::nullopt;
+    return BlockJudge(reference, sites[index], tail, layer.end, std::move(held), options.threads);
   }
 
   void say(size_t index, const LayerReport& line) const {
@@ -228,7 +256,9 @@ AdaroundReport adaround(model::ModelState& state, const data::SampleSource& sour
   const ir::Graph reference = state.graph;
   const ImageOrder order = random_order(options.seed, source.size());
   const InterruptScope interruptible;
-  const Run run{layers.sites, reference, source, order, options, reporter};
+  const bool blocks = options.blocks && options.method == Method::kDescent && source.size() >= 4;
+  const Run run{layers.sites, reference, source, order, options, reporter,
+                blocks ? block_layers(reference, layers.sites, source, order, options) : std::vector<BlockLayer>(layers.sites.size())};
   AdaroundReport report;
   if (options.method != Method::kDescent || !(options.wide_share > 0.0) || source.size() < 4) {
     report = run.round(state, options.checkpoint);

@@ -118,6 +118,42 @@ void Descent::descend(ChannelState& state) const {
   }
 }
 
+bool Descent::tabu_search(ChannelState& state) const {
+  constexpr double kLeastGain = 1e-5;
+  const int64_t n = metric_.size(), moves = std::min(2 * n, kMostMoves), rest = std::min<int64_t>(n / 2, 10 + n / 20);
+  std::vector<int64_t> resting_until(static_cast<size_t>(n), -1);
+  std::vector<float> best_levels = state.levels, best_gradient = state.gradient;
+  double value = 0.0, least = 0.0, largest = 0.0;  // loss relative to the start; of one step alone
+  for (int64_t k = 0; k < n; ++k) largest = std::max(largest, static_cast<double>(state.step(k)) * static_cast<double>(state.step(k)) * static_cast<double>(metric_.diagonal(k)));
+  for (int64_t move = 0; move < moves; ++move) {
+    int64_t chosen = -1;
+    double change = INFINITY;
+    for (int64_t k = 0; k < n; ++k) {
+      const auto at = static_cast<size_t>(k);
+      const double step = static_cast<double>(state.step(k)), slope = static_cast<double>(state.gradient[at]);
+      const double difference = step * (step * static_cast<double>(metric_.diagonal(k)) - 2.0 * std::abs(slope));
+      if (difference >= change || (resting_until[at] >= move && value + difference >= least)) continue;
+      if (slope > 0.0 ? state.levels[at] <= state.bounds.lowest : state.levels[at] >= state.bounds.highest) continue;
+      change = difference;
+      chosen = k;
+    }
+    if (chosen < 0) break;
+    const auto at = static_cast<size_t>(chosen);
+    const float direction = state.gradient[at] > 0.0f ? -1.0f : 1.0f;
+    state.levels[at] += direction;
+    add_scaled(state.gradient.data(), direction * state.step(chosen), metric_.row(chosen), n);
+    resting_until[at] = move + rest;
+    value += change;
+    if (value >= least - kLeastGain * largest) continue;  // less is rounding of the sums
+    least = value;
+    best_levels = state.levels;
+    best_gradient = state.gradient;
+  }
+  state.levels = std::move(best_levels);
+  state.gradient = std::move(best_gradient);
+  return least < 0.0;
+}
+
 double Descent::loss(int64_t channel, const ChannelState& state) const {
   const float* weight = weights_of(channel);
   double sum = 0.0;
@@ -126,6 +162,11 @@ double Descent::loss(int64_t channel, const ChannelState& state) const {
     sum += (state.scale * unit * static_cast<double>(state.levels[k]) - static_cast<double>(weight[k])) * static_cast<double>(state.gradient[k]);
   }
   return sum;
+}
+
+double Descent::loss_from_levels(int64_t channel, ChannelState state) const {
+  refresh_gradients(channel, {&state, 1});
+  return loss(channel, state);
 }
 
 Descent::Fraction Descent::best_scale(int64_t channel, const ChannelState& state) const {

@@ -36,7 +36,13 @@ class Descent {
   void start(int64_t first, std::span<ChannelState> states) const;
   // Moves one weight at a time to its best level, others fixed, until nothing moves or kSweeps are through.
   void descend(ChannelState& state) const;
+  // Behind descend(): one weight by one level at a time, whether the loss falls or not, and that weight rests for a while; the
+  // least loss met stays. At most 2 x inputs and kMostMoves moves. True when the loss fell.
+  static constexpr int64_t kMostMoves = 1024;
+  bool tabu_search(ChannelState& state) const;
   [[nodiscard]] double loss(int64_t channel, const ChannelState& state) const;
+  // The same for a state whose gradient belongs to other weights.
+  [[nodiscard]] double loss_from_levels(int64_t channel, ChannelState state) const;
   // Closed-form scale: s = numerator / denominator = w'Hq / q'Hq; sums over channels give a shared one.
   struct Fraction {
     double numerator = 0.0, denominator = 0.0;

@@ -71,12 +71,18 @@ std::vector<WalkStop> walk_stops(const ir::Graph& reference, const std::vector<L
   return stops;
 }
 
-LayerData gather_layer(Lockstep& lockstep, const ir::Graph& reference, const std::vector<LayerSite>& sites, size_t index,
-                       const ImageOrder& order, const AdaroundOptions& options) {
+GatheredLayer gather_layer(Lockstep& lockstep, const ir::Graph& reference, const std::vector<LayerSite>& sites, size_t index,
+                           const ImageOrder& order, const AdaroundOptions& options, const GatherOptions& wanted) {
   const int64_t images = lockstep.visited(index);
   const Gatherer gatherer(reference, sites[index], index, images, options);
   const bool any_held = images >= 4;
-  LayerData data{.fit = Moments(sites[index].shape), .judged = {}, .fit_rows = {}};
+  GatheredLayer result{.data = {.fit = Moments(sites[index].shape), .judged = {}, .fit_rows = {}}, .held = {}};
+  LayerData& data = result.data;
+  std::map<int64_t, size_t> held_places;
+  for (int64_t place = 0; place < images && std::ssize(held_places) < wanted.held_images; ++place) {
+    if (order.held_out(place)) held_places.emplace(place, held_places.size());
+  }
+  result.held.resize(held_places.size());
   std::vector<Rows> chunk;
   int64_t chunk_first = 0;
   const int64_t at_once = gatherer.images_at_once();
@@ -84,6 +90,7 @@ LayerData gather_layer(Lockstep& lockstep, const ir::Graph& reference, const std
   lockstep.advance(
       index, at_once,
       [&](int64_t place, const ImageState& state) {
+        if (const auto held = held_places.find(place); held != held_places.end()) result.held[held->second] = state;
         chunk[static_cast<size_t>(place - chunk_first)] = gatherer.rows_of(order.images[static_cast<size_t>(place)], state);
       },
       [&](int64_t first, int64_t end) {
@@ -95,10 +102,10 @@ LayerData gather_layer(Lockstep& lockstep, const ir::Graph& reference, const std
           if (!held) append(fit, rows);
         }
         data.fit.add(fit, options.threads);
-        if (options.method == Method::kClassic) append(data.fit_rows, fit);
+        if (wanted.keep_fit_rows) append(data.fit_rows, fit);
         chunk_first = end;
       });
-  return data;
+  return result;
 }
 
 }  // namespace qtool::rounding

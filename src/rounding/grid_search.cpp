@@ -5,17 +5,17 @@
 #include <map>
 #include <memory>
 
+#include "coupling.h"
+#include "coupling_depthwise.h"
 #include "descent.h"
 #include "qtool/support/parallel.h"
+#include "refit.h"
 #include "sequential_mse.h"
 #include "vector_loops.h"
 
 namespace qtool::rounding {
 
 namespace {
-
-// A refit outside this share of the covering scale belongs to a channel whose levels are nearly all zero.
-constexpr double kSmallestFactor = 0.3, kLargestFactor = 3.0;
 
 // Up to kLanes channels of one block.
 struct Batch {
@@ -41,6 +41,37 @@ class Search {
     prepare(0, regression_.blocks());
     if (problem_.encoding.per_channel()) return one_scale_a_channel();
     return shared_scale();
+  }
+
+  // From the answer of run().
+  std::optional<LayerSolution> searched() {
+    if (!options_.tabu || problem_.data.fit.cut()) return std::nullopt;
+    const std::vector<ChannelState> found = states_;
+    std::vector<char> improved(states_.size(), 0);
+    for_batches([&](const Batch& b) {
+      for (int64_t i = 0; i < b.count; ++i) {
+        const auto c = static_cast<size_t>(channel(b, i));
+        improved[c] = descent(b).tabu_search(states_[c]) ? 1 : 0;
+        if (improved[c] != 0 && problem_.encoding.per_channel()) refit(descent(b), b.first + i, states_[c], scales_[c], 1);
+      }
+    });
+    std::optional<LayerSolution> result;
+    if (std::find(improved.begin(), improved.end(), 1) != improved.end()) result = solution();
+    states_ = found;
+    return result;
+  }
+
+  // Likewise.
+  std::optional<LayerSolution> coupled() {
+    if (problem_.coupling.empty() || !problem_.encoding.per_channel() || problem_.grid_inputs > 0 || problem_.data.fit.cut()) return std::nullopt;
+    bool changed = false;
+    const CoupledScales scales{.covering = scales_, .factors = options_.factors, .refits = options_.refits};
+    if (regression_.blocks() == 1) {
+      changed = round_coupled({*metrics_[0], real_, problem_.coupling, scales, problem_.threads}, states_);
+    } else if (problem_.data.fit_rows.count > 0) {
+      changed = round_coupled_depthwise({problem_.data.fit_rows, regression_.input_means(), metrics_, real_, problem_.coupling, scales, problem_.threads}, states_);
+    }
+    return changed ? std::optional(solution()) : std::nullopt;
   }
 
  private:
@@ -122,12 +153,7 @@ class Search {
         for (int64_t i = 0; i < b.count; ++i) {
           ChannelState& state = states[static_cast<size_t>(i)];
           const int64_t local = b.first + i;
-          for (int refit = 0; refit < options_.refits; ++refit) {
-            const auto [numerator, denominator] = solver.best_scale(local, state);
-            if (!acceptable(numerator, denominator, scales_[static_cast<size_t>(channel(b, i))])) break;
-            solver.rescale(local, state, numerator / denominator);
-            solver.descend(state);
-          }
+          refit(solver, local, state, scales_[static_cast<size_t>(channel(b, i))], options_.refits);
           const double loss = solver.loss(local, state);
           if (loss >= best[static_cast<size_t>(i)]) continue;
           best[static_cast<size_t>(i)] = loss;
@@ -136,12 +162,6 @@ class Search {
       }
     });
     return solution();
-  }
-
-  static bool acceptable(double numerator, double denominator, double covering) {
-    if (!(denominator > 0.0)) return false;
-    const double factor = numerator / denominator / covering;
-    return factor >= kSmallestFactor && factor <= kLargestFactor;
   }
 
   LayerSolution shared_scale() {
@@ -173,7 +193,7 @@ class Search {
         total.denominator += part.denominator;
       }
     }
-    if (!acceptable(total.numerator, total.denominator, covering)) return false;
+    if (!acceptable(total, covering)) return false;
     for_batches([&](const Batch& b) {
       for (int64_t i = 0; i < b.count; ++i) {
         ChannelState& state = states_[static_cast<size_t>(channel(b, i))];
@@ -261,9 +281,13 @@ GridSearchOptions default_search(int bits) {
   return {.factors = {0.8, 1.0}};
 }
 
-LayerSolution search_grid(const LayerProblem& problem, const Regression& regression, std::span<const float> real, double l1,
-                          const GridSearchOptions& options) {
-  return Search(problem, regression, real, l1, options).run();
+GridSearchResult search_grid(const LayerProblem& problem, const Regression& regression, std::span<const float> real, double l1,
+                             const GridSearchOptions& options) {
+  Search search(problem, regression, real, l1, options);
+  GridSearchResult result{.found = search.run(), .searched = std::nullopt, .coupled = std::nullopt};
+  result.searched = search.searched();
+  result.coupled = search.coupled();
+  return result;
 }
 
 }  // namespace qtool::rounding

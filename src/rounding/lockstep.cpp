@@ -226,6 +226,12 @@ void Lockstep::advance(size_t index, int64_t chunk, const std::function<void(int
   run(index, plan_.steps[index].visited, chunk, visit, after);
 }
 
+std::span<const NodeId> Lockstep::nodes_until(size_t index, ValueId end) const {
+  const auto made = produced_at_.find(end);
+  if (made == produced_at_.end() || made->second <= positions_[index]) return {};
+  return std::span(order_).subspan(positions_[index], made->second - positions_[index]);
+}
+
 void Lockstep::pass(size_t index) {
   const int64_t kept = plan_.steps[index].stored;
   run(index, kept, std::max<int64_t>(kept, 1), [](int64_t, const ImageState&) {}, [](int64_t, int64_t) {});

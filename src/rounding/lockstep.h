@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "layer_site.h"
@@ -44,6 +45,11 @@ class Lockstep {
   // throws, with the sample's name.
   void advance(size_t index, int64_t chunk, const std::function<void(int64_t place, const ImageState&)>& visit,
                const std::function<void(int64_t first, int64_t end)>& after);
+  // Bytes of the values of one image that are alive at the layer, in both models.
+  [[nodiscard]] int64_t alive_bytes(size_t index) const { return options_.stops[index].values * kWideBytes; }
+  // Nodes from layer `index` to the producer of `end` in the order of the walk; empty when the walk does not reach it.
+  [[nodiscard]] std::span<const ir::NodeId> nodes_until(size_t index, ir::ValueId end) const;
+
   // The same without looking at them.
   void pass(size_t index);
 

@@ -17,6 +17,7 @@ struct LayerProblem {
   std::vector<float> bias;         // [channels]; empty: the layer has none that can be moved
   quant::Encoding encoding;        // base grid: one for the tensor or one a channel
   int threads = 1;
+  std::span<const float> coupling;  // G of the output channels (sensitivity.h), [channels][channels]; empty: channels are independent
   int64_t grid_inputs = 0;         // inputs that share a grid of a per-block encoding; 0: one grid a channel or tensor
 
   [[nodiscard]] const LayerShape& shape() const { return data.fit.shape; }

@@ -95,4 +95,10 @@ std::vector<float> Regression::bias_for(std::span<const float> weights) const {
   return bias;
 }
 
+std::vector<float> Regression::input_means() const {
+  std::vector<float> means(moments_.x.size(), 0.0f);
+  for (size_t i = 0; centred_ && i < means.size(); ++i) means[i] = static_cast<float>(moments_.x[i] / rows_);
+  return means;
+}
+
 }  // namespace qtool::rounding

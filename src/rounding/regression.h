@@ -24,6 +24,8 @@ class Regression {
   [[nodiscard]] std::vector<float> weights(double l2) const;
   // The bias that makes the means of output and target equal; empty when the problem has none.
   [[nodiscard]] std::vector<float> bias_for(std::span<const float> weights) const;
+  // Means of the inputs that the bias takes up, [groups][inputs]; zeros when there is none.
+  [[nodiscard]] std::vector<float> input_means() const;
   // H + l1 d I of one block, [n][n] float.
   [[nodiscard]] std::vector<float> metric(int64_t block, double l1) const;
 

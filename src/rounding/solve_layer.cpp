@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "classic.h"
 #include "grid_search.h"
@@ -17,6 +18,8 @@ namespace {
 constexpr double kRoundingRidge = 0.1;
 // Start scales that ever win, in twentieths of the base scale.
 constexpr int kLeastScale = 8, kLeastScaleOfFineGrids = 16;
+constexpr const char* kDescentMethod = "descent";
+constexpr const char* kTabuMethod = "descent, tabu";
 constexpr double kRegressionRidges[] = {0.3, 3.0, kKeepFloatWeights};
 
 // The real weights whose output on judged rows is best before any rounding.
@@ -49,12 +52,34 @@ class Choice {
   LayerSolution best_;
 };
 
-void offer_descent(const LayerProblem& problem, const Regression& regression, const Judge& judge, Choice& choice, double& real_error) {
+// Offers the descent and returns the coupled answer, if there is one.
+std::optional<LayerSolution> offer_descent(const LayerProblem& problem, const Regression& regression, const Judge& judge, Choice& choice, bool tabu, double& real_error) {
   const std::vector<float> real = choose_real_weights(problem, regression, judge, real_error);
-  LayerSolution found = search_grid(problem, regression, real, kRoundingRidge, default_search(problem.encoding.bits));
-  found.method = "descent";
-  found.bias = regression.bias_for(found.weights);
-  choice.offer(std::move(found));
+  GridSearchOptions search_options = default_search(problem.encoding.bits);
+  search_options.tabu = tabu;
+  GridSearchResult search = search_grid(problem, regression, real, kRoundingRidge, search_options);
+  search.found.method = kDescentMethod;
+  search.found.bias = regression.bias_for(search.found.weights);
+  choice.offer(std::move(search.found));
+  if (search.searched) {
+    search.searched->method = kTabuMethod;
+    search.searched->bias = regression.bias_for(search.searched->weights);
+    choice.offer(std::move(*search.searched));
+  }
+  if (!search.coupled) return std::nullopt;
+  search.coupled->method = kBlockMethod;
+  search.coupled->bias = regression.bias_for(search.coupled->weights);
+  return std::move(search.coupled);
+}
+
+// The coupled answer if the block's end says so on the images kept aside.
+LayerSolution better_at_block_end(LayerSolution best, std::optional<LayerSolution> coupled, const Judge& judge, const BlockJudge* block, LayerErrors& errors) {
+  if (!coupled || block == nullptr || (best.method != kDescentMethod && best.method != kTabuMethod)) return best;
+  errors.block_before = block->error(best.weights, best.bias);
+  errors.block = block->error(coupled->weights, coupled->bias);
+  if (!(errors.block < errors.block_before)) return best;
+  coupled->error = judge.error(coupled->weights, coupled->bias);
+  return std::move(*coupled);
 }
 
 LayerSolution nearest_with_bias(const LayerProblem& problem, const Regression& regression, std::string name) {
@@ -75,7 +100,8 @@ LayerSolution search_scales(const LayerProblem& problem, const Judge& judge) {
   return found;
 }
 
-LayerSolution best_of_all(const LayerProblem& problem, const AdaroundOptions& options, const Judge& judge, LayerSolution nearest, double& real_error) {
+LayerSolution best_of_all(const LayerProblem& problem, const AdaroundOptions& options, const Judge& judge, LayerSolution nearest, LayerErrors& errors,
+                          const BlockJudge* block) {
   const Regression regression(problem);
   Choice choice(judge);
   choice.offer(std::move(nearest));
@@ -86,8 +112,8 @@ LayerSolution best_of_all(const LayerProblem& problem, const AdaroundOptions& op
   LayerSolution at_scales = nearest_with_bias(scaled, regression, "seqmse, bias");
   if (problem.bias.empty()) at_scales.bias.clear();
   choice.offer(std::move(at_scales));
-  offer_descent(problem, regression, judge, choice, real_error);
-  return choice.take();
+  std::optional<LayerSolution> coupled = offer_descent(problem, regression, judge, choice, options.tabu, errors.real);
+  return better_at_block_end(choice.take(), std::move(coupled), judge, block, errors);
 }
 
 }  // namespace
@@ -106,7 +132,8 @@ LayerSolution round_to_nearest(const LayerProblem& problem) {
   return result;
 }
 
-LayerSolution solve_layer(const LayerProblem& problem, const AdaroundOptions& options, uint64_t layer, LayerErrors& errors) {
+LayerSolution solve_layer(const LayerProblem& problem, const AdaroundOptions& options, uint64_t layer, LayerErrors& errors,
+                          const BlockJudge* block) {
   const Judge judge(problem);
   LayerSolution nearest = round_to_nearest(problem);
   errors.nearest = judge.error(nearest.weights, nearest.bias);
@@ -118,7 +145,7 @@ LayerSolution solve_layer(const LayerProblem& problem, const AdaroundOptions& op
     found.error = judge.error(found.weights, found.bias);
     return found;
   }
-  return best_of_all(problem, options, judge, std::move(nearest), errors.real);
+  return best_of_all(problem, options, judge, std::move(nearest), errors, block);
 }
 
 }  // namespace qtool::rounding

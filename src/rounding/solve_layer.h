@@ -1,6 +1,7 @@
 // Candidates for one layer and the choice among them.
 #pragma once
 
+#include "block_judge.h"
 #include "problem.h"
 #include "qtool/rounding/adaround.h"
 
@@ -10,10 +11,17 @@ namespace qtool::rounding {
 struct LayerErrors {
   double nearest = 0.0;  // plain nearest rounding
   double real = 0.0;     // the best weights found before any rounding: what more bits come to
+  double block_before = 0.0, block = 0.0;  // at the end of the block: channels for themselves, and coupled; 0: not tried
 };
 
 // The candidate with the least error on judged rows; plain nearest rounding is always one.
-[[nodiscard]] LayerSolution solve_layer(const LayerProblem& problem, const AdaroundOptions& options, uint64_t layer, LayerErrors& errors);
+// `block`: where it is given, and the problem has a coupling, levels found against the end of the block replace those of the
+// descent when they lower the error there.
+[[nodiscard]] LayerSolution solve_layer(const LayerProblem& problem, const AdaroundOptions& options, uint64_t layer, LayerErrors& errors,
+                                        const BlockJudge* block = nullptr);
+
+// Method of a solution that was found against the end of the block.
+inline constexpr const char* kBlockMethod = "descent, block";
 
 // Nearest levels on the base grid.
 [[nodiscard]] LayerSolution round_to_nearest(const LayerProblem& problem);

@@ -46,6 +46,10 @@ struct AdaroundOptions {
   // kDescent: layers below 8 bits that cannot bear them get 8, the worst first, while these hold at most this share of all
   // such weights. 0: none.
   double wide_share = 0.1;
+  // kDescent: layers inside a residual, inverted residual or attention block are also rounded against the error at the block's
+  // end, and keep that where it falls on images kept aside.
+  bool blocks = false;
+  bool tabu = false;                                   // kDescent: a tabu search behind the descent, kept where held-out rows gain
   int64_t least_rows = 4096, rows_per_input = 12;      // sampled rows of a layer: the larger of least and K x rows_per_input
   int64_t frontier_bytes = int64_t{384} << 20;         // activations of the images between layers
   std::filesystem::path checkpoint;                    // folder for finished layers; empty: none
@@ -74,6 +78,7 @@ struct AdaroundReport {
   std::vector<LayerReport> layers;
   std::vector<WidenedLayer> widened; // in the order of their need
   double widened_share = 0.0;        // of the weights below 8 bits
+  size_t blocks = 0, blocks_taken = 0;   // with options.blocks: blocks tried, and those where a layer kept what was found
   double widened_gain_db = 0.0;      // at the outputs, on images kept aside
   std::vector<std::string> skipped;  // "node: reason"
   size_t resumed = 0;                // layers taken from the checkpoint

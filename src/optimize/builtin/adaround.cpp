@@ -34,6 +34,12 @@ StageOutcome round_weights(Candidate& candidate, const StageContext& context, ro
     outcome.details.push_back(format("{}: {} bits, {} rows, output error {:.4g} with nearest levels, {:.4g} now ({})", layer.node, layer.bits,
                                    layer.rows, layer.error_nearest, layer.error, layer.method));
   }
+  if (report.blocks > 0) {
+    outcome.counts.emplace_back("blocks", static_cast<int64_t>(report.blocks));
+    outcome.counts.emplace_back("blocks taken", static_cast<int64_t>(report.blocks_taken));
+    outcome.notes.push_back(format("{} of {} blocks came nearer to the float model on images kept aside with levels found against their end (--adaround-blocks)",
+                                   report.blocks_taken, report.blocks));
+  }
   if (!report.widened.empty()) outcome.notes.push_back(widened_line(report));
   for (const std::string& skipped : report.skipped) outcome.details.push_back("left alone: " + skipped);
   return outcome;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -59,6 +60,16 @@ model::ModelState network(int bits = 4) {
   encode(state, "x", activation, {-1.0, 1.0});
   for (const char* name : {"r1", "r2", "c3", "sum", "pool", "flat", "y"}) encode(state, name, activation, {-4.0, 4.0});
   for (const char* name : {"w1", "w2", "w3", "w4"}) encode_weight(state, name, bits);
+  return state;
+}
+
+model::ModelState network_with_channel_scales() {
+  model::ModelState state = network();
+  for (const char* name : {"w1", "w2", "w3"}) {
+    const ir::ValueId id = state.graph.find_value(name);
+    const quant::QuantSpec spec{.bits = 4, .symmetry = quant::Symmetry::kSymmetric, .channel_axis = 0};
+    state.encodings[id].encoding = quant::encoding_from_ranges(spec, quant::tensor_ranges(*state.graph.constant(id), 0));
+  }
   return state;
 }
 
@@ -167,6 +178,22 @@ TEST(Adaround, LayersThatCannotBearTwoBitsGetEightWithinTheShare) {
   for (const LayerReport& layer : report.layers) wide += layer.bits == 8 ? 1 : 0;
   EXPECT_EQ(wide, report.widened.size());
   for (const WidenedLayer& layer : report.widened) EXPECT_LT(layer.error_wide, layer.error) << layer.node;
+}
+
+TEST(Adaround, BlocksAreTriedAndKeptOnlyWhereTheirEndGains) {
+  const AdaroundOptions options{.wide_share = 0.0, .blocks = true};
+  model::ModelState one = network_with_channel_scales(), three = one, layerwise = one;
+  const model::ModelState original = one;
+  const AdaroundReport report = adaround(one, MemorySource(32), options, silent);
+  EXPECT_EQ(report.blocks, 1u);  // c1 and c2 lie before the sum; c3 ends it, y is a block of one layer
+  EXPECT_EQ(report.blocks_taken, 1u);
+  EXPECT_TRUE(std::any_of(report.layers.begin(), report.layers.end(), [](const LayerReport& layer) { return layer.method == "descent, block"; }));
+  AdaroundOptions threaded = options;
+  threaded.threads = 3;
+  (void)adaround(three, MemorySource(32), threaded, silent);
+  expect_equal(one, three);
+  EXPECT_EQ(adaround(layerwise, MemorySource(32), {.wide_share = 0.0}, silent).blocks, 0u);
+  EXPECT_LT(output_error(one, original), 0.3 * output_error(original, original));
 }
 
 class Checkpoints : public ::testing::Test {
