@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "qtool/optimize/simulation_noise.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
+#include "narrow_quantizers.h"
 #include "tensor_traits.h"
 #include "wide_selection.h"
 
@@ -22,17 +24,6 @@ constexpr int64_t kMostProbed = 16;  // samples for one quantizer at a time
 
 using ir::ValueId;
 using Clock = std::chrono::steady_clock;
-
-std::vector<NarrowQuantizer> narrow_quantizers(const model::ModelState& state) {
-  std::vector<NarrowQuantizer> found;
-  for (const auto& [id, plan] : state.plan.tensors) {
-    if (plan.role != model::TensorRole::kActivation || plan.leader != id || plan.spec.bits > kNarrowBits) continue;
-    if (model::find_encoding(state.encodings, id) == nullptr) continue;
-    NarrowQuantizer quantizer{.leader = id, .members = grid_members(state, id)};
-    if (!quantizer.members.empty()) found.push_back(std::move(quantizer));
-  }
-  return found;
-}
 
 // Only what rounding the parameters does: the floor that wider activations cannot break.
 model::ModelState parameters_only(const model::ModelState& state) {
@@ -85,7 +76,8 @@ class Search {
   }
 
   void widen_activations() {
-    std::vector<NarrowQuantizer> quantizers = narrow_quantizers(best_);
+    std::vector<NarrowQuantizer> quantizers = narrow_activations(best_);
+    std::ranges::move(narrow_weights(best_, options_.wide_weight_operators), std::back_inserter(quantizers));
     if (quantizers.empty()) return;
     measure_alone(quantizers);
     // Predicted one by one, they may disappoint together: then the worst of them alone.
@@ -113,13 +105,16 @@ class Search {
 
   void measure_alone(std::vector<NarrowQuantizer>& quantizers) {
     std::vector<ValueId> changeable;
-    for (const NarrowQuantizer& quantizer : quantizers) changeable.insert(changeable.end(), quantizer.members.begin(), quantizer.members.end());
-    NoiseProbe probe(best_.graph, changeable, held_out_, options_.threads);
+    for (const NarrowQuantizer& quantizer : quantizers) {
+      if (!quantizer.is_weight()) changeable.insert(changeable.end(), quantizer.members.begin(), quantizer.members.end());
+    }
+    NoiseProbe probe(best_.graph, changeable, held_out_, options_.threads, &best_.encodings);
     std::vector<int64_t> samples(static_cast<size_t>(affordable_samples(best_, quantizers, options_, held_out_.size())));
     std::iota(samples.begin(), samples.end(), int64_t{0});
     std::vector<Variant> variants;
     for (const NarrowQuantizer& quantizer : quantizers) {
-      variants.push_back({quantizer.members, onto_grid(*model::find_encoding(best_.encodings, quantizer.leader))});
+      if (quantizer.is_weight()) variants.push_back({.rounded = quantizer.members});
+      else variants.push_back({quantizer.members, onto_grid(*model::find_encoding(best_.encodings, quantizer.leader))});
     }
     reporter_.info(format("sensitivity: {} quantizers one at a time on {} samples", variants.size(), samples.size()));
     const std::vector<OutputNoise> noise = probe.run(variants, samples);
@@ -137,13 +132,14 @@ class Search {
     std::vector<PrecisionChoice> choices;
     for (const size_t i : select_wide(best_, quantizers, simulation_->of(parameters_only(best_)), blocks, limits)) {
       const double alone = cost_db(quantizers[i].noise.cost(blocks));
-      choices.push_back({quantizers[i].leader, options_.wide_bits, format("its quantizer alone leaves the outputs at {:.1f} dB", alone), alone});
+      const std::string_view what = quantizers[i].is_weight() ? "rounding this weight alone" : "its quantizer alone";
+      choices.push_back({quantizers[i].leader, options_.wide_bits, format("{} leaves the outputs at {:.1f} dB", what, alone), alone});
     }
     return choices;
   }
 
-  [[nodiscard]] ActivationBits bits_with(const std::vector<PrecisionChoice>& more) const {
-    ActivationBits bits;
+  [[nodiscard]] TensorBits bits_with(const std::vector<PrecisionChoice>& more) const {
+    TensorBits bits;
     for (const PrecisionChoice& choice : result_.choices) bits[choice.value] = choice.bits;
     for (const PrecisionChoice& choice : more) bits[choice.value] = choice.bits;
     return bits;
@@ -181,10 +177,10 @@ class Search {
   double record(const std::string& name, const model::ModelState& state, bool kept) {
     const OutputNoise noise = simulation_->of(state);
     const auto& blocks = simulation_->measure().blocks();
-    PrecisionStep step{.name = name, .score_db = cost_db(noise.cost(blocks)), .cost = relative_cost(state, options_.rates), .kept = kept};
+    PrecisionStep step{.name = name, .score_db = cost_db(noise.cost(blocks)), .cost = relative_cost(state, options_.rates),
+                       .wide = wide_tensors(state), .kept = kept};
     for (size_t b = 0; b < blocks.size(); ++b) step.blocks.emplace_back(blocks[b].name, noise.sqnr_db(b));
     step.seconds = std::chrono::duration<double>(Clock::now() - std::exchange(last_step_, Clock::now())).count();
-    for (const auto& [id, entry] : state.encodings) step.wide += !state.graph.is_constant(id) && entry.encoding.bits > kNarrowBits;
     result_.steps.push_back(std::move(step));
     return result_.steps.back().score_db;
   }

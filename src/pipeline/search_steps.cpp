@@ -68,6 +68,7 @@ SearchStep uniform_step(const std::string& name, int activations, std::optional<
             if (weights) next.weights_bitwidth = weights;
             next.bias_bitwidth = 32;
             next.wide_activations.clear();
+            next.wide_weights.clear();
             const model::TargetProfile before = resolved_profile(config), after = resolved_profile(next);
             if (before.activation_bits == after.activation_bits && before.weight_bits == after.weight_bits) return std::nullopt;
             return next;
@@ -121,7 +122,8 @@ void settle_precision(QuantizeConfig& config, const QuantizedModel& found) {
   config.precision_limits = {};
   if (!found.precision) return;
   for (const optimize::PrecisionChoice& choice : found.precision->choices) {
-    config.wide_activations.push_back(found.model.state.graph.value(choice.value).name);
+    const ir::Graph& graph = found.model.state.graph;
+    (graph.is_constant(choice.value) ? config.wide_weights : config.wide_activations).push_back(graph.value(choice.value).name);
   }
   config.outputs_min_max = true;
 }

@@ -23,7 +23,7 @@ struct SearchStep {
 // `config`: as the user gave it.
 [[nodiscard]] std::vector<SearchStep> search_steps(const QuantizeConfig& config);
 
-// The widths that "head" and "selective" chose as --wide-activations, in place of the search for them.
+// The widths that "head" and "selective" chose as --wide-activations and --wide-weights, in place of the search for them.
 void settle_precision(QuantizeConfig& config, const QuantizedModel& found);
 
 // "W8A16" and so on, of the recipe as a whole.
