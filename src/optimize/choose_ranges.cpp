@@ -15,8 +15,8 @@ namespace {
 
 using ir::ValueId;
 
-constexpr int64_t kScoutSamples = 2;       // to find the tensors that matter
-constexpr int64_t kFirstSamples = 3;       // that every candidate is tried on
+constexpr int64_t kScoutSamples = 2;       // to find the tensors that matter; every candidate for these is tried on them
+constexpr int64_t kLeastStep = 1;          // samples until candidates are dropped again
 constexpr int64_t kFewestSamples = 6;      // fewer do not tell a better range from luck
 constexpr double kSilentShare = 0.02;      // of the noise power; tensors that make no more than this together keep their range
 constexpr double kDropBehind = 2.0;        // candidates with this many times the noise amplitude of the best are dropped
@@ -99,10 +99,11 @@ class Chooser {
       else tensor->alive.assign(tensor->alive.size(), false);
       silent -= power(*tensor);
     }
-    for (ProbedTensor& tensor : tensors_) {  // all candidates see the same samples
-      tensor.noise.assign(tensor.candidates.size(), {});
-      tensor.costs.assign(tensor.candidates.size(), {});
-    }
+  }
+
+  // The other candidates on the samples of the scout.
+  void follow(std::span<const int64_t> samples) {
+    measure(samples, [](const ProbedTensor&, size_t candidate) { return candidate != 0; });
   }
 
   // How many samples the time is enough for.
@@ -115,12 +116,13 @@ class Chooser {
     measure(samples, [](const ProbedTensor& tensor, size_t candidate) { return static_cast<bool>(tensor.alive[candidate]); });
   }
 
-  void drop_hopeless() {
+  // Candidates far behind the best, and those that can no longer win on enough of `samples`.
+  void drop_hopeless(int64_t samples) {
     for (ProbedTensor& tensor : tensors_) {
       if (!has_choice(tensor)) continue;
       const double least = cost(tensor, quietest(tensor));
       for (size_t i = 1; i < tensor.candidates.size(); ++i) {  // the range at hand stays as the yardstick
-        if (cost(tensor, i) > kDropBehind * least) tensor.alive[i] = false;
+        if (cost(tensor, i) > kDropBehind * least || !can_win(tensor, i, samples)) tensor.alive[i] = false;
       }
     }
   }
@@ -187,9 +189,15 @@ class Chooser {
     if (static_cast<int64_t>(tensor.costs[0].size()) < kFewestSamples) return 0;
     const size_t found = quietest(tensor);
     if (found == 0 || tensor.min_gain * cost(tensor, found) > cost(tensor, 0)) return 0;
-    size_t wins = 0;
-    for (size_t s = 0; s < tensor.costs[0].size(); ++s) wins += tensor.costs[found][s] < tensor.costs[0][s];
-    return static_cast<double>(wins) >= kWins * static_cast<double>(tensor.costs[0].size()) ? found : 0;
+    return can_win(tensor, found, static_cast<int64_t>(tensor.costs[0].size())) ? found : 0;
+  }
+
+  // Whether the candidate is better than the range at hand on enough of `samples`, if it is on all that were not tried yet.
+  static bool can_win(const ProbedTensor& tensor, size_t candidate, int64_t samples) {
+    const std::vector<double>& costs = tensor.costs[candidate];
+    int64_t losses = 0;
+    for (size_t s = 0; s < costs.size(); ++s) losses += costs[s] >= tensor.costs[0][s];
+    return static_cast<double>(samples - losses) >= kWins * static_cast<double>(samples);
   }
 
   const model::ModelState& state_;
@@ -222,14 +230,19 @@ RangeChoices choose_ranges(const model::ModelState& state, const std::map<ValueI
   std::vector<int64_t> indices(static_cast<size_t>(held_out.size()));
   std::iota(indices.begin(), indices.end(), int64_t{0});
   const std::span<const int64_t> all(indices);
-  chooser.scout(all.first(std::min<size_t>(kScoutSamples, all.size())));
+  const std::span<const int64_t> scouted = all.first(std::min<size_t>(kScoutSamples, all.size()));
+  chooser.scout(scouted);
   const int64_t samples = chooser.affordable(held_out.size());
   if (samples >= kFewestSamples) {
     reporter.progress("choose ranges", 0, samples);
-    chooser.measure(all.first(kFirstSamples));
-    reporter.progress("choose ranges", kFirstSamples, samples);
-    chooser.drop_hopeless();
-    chooser.measure(all.subspan(kFirstSamples, static_cast<size_t>(samples - kFirstSamples)));
+    chooser.follow(scouted);
+    for (auto done = static_cast<int64_t>(scouted.size()); done < samples;) {
+      chooser.drop_hopeless(samples);
+      reporter.progress("choose ranges", done, samples);
+      const int64_t next = std::min(std::max(kLeastStep, done / 2), samples - done);
+      chooser.measure(all.subspan(static_cast<size_t>(done), static_cast<size_t>(next)));
+      done += next;
+    }
     reporter.progress("choose ranges", samples, samples);
   }
   RangeChoices choices = chooser.result();

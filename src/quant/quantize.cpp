@@ -11,6 +11,8 @@ namespace qtool::quant {
 
 namespace {
 
+constexpr size_t kChunk = 512;
+
 void check_channels(const Tensor& tensor, const Encoding& encoding) {
   const size_t expected = grid_count(tensor.shape(), encoding.layout());
   if (encoding.grids.size() != expected) {
@@ -61,13 +63,20 @@ std::vector<int64_t> quantize_levels(const Tensor& tensor, const Encoding& encod
 }
 
 Tensor fake_quantize(const Tensor& tensor, const Encoding& encoding) {
-  const std::vector<int64_t> levels = quantize_levels(tensor, encoding);
+  check_channels(tensor, encoding);
+  const auto source = tensor.data<float>();
   Tensor result(DType::kFloat32, tensor.shape());
   auto target = result.mutable_data<float>();
+  int64_t levels[kChunk];  // all of them at once would take twice the tensor's memory
   for_each_grid_run(tensor.shape(), encoding.layout(), [&](int64_t first, int64_t count, int64_t c) {
-    const auto scale = static_cast<float>(encoding.grids[static_cast<size_t>(c)].scale);
-    for (auto i = static_cast<size_t>(first); i < static_cast<size_t>(first + count); ++i) {
-      target[i] = static_cast<float>(levels[i]) * scale;
+    const auto channel = static_cast<size_t>(c);
+    const Grid& grid = encoding.grids[channel];
+    const auto scale = static_cast<float>(grid.scale);
+    const int64_t lowest = encoding.lowest_level(channel), highest = encoding.highest_level(channel);
+    for (auto i = static_cast<size_t>(first), end = static_cast<size_t>(first + count); i < end; i += kChunk) {
+      const std::span<const float> chunk = source.subspan(i, std::min(kChunk, end - i));
+      quantize_run(chunk, grid, lowest, highest, levels);
+      for (size_t k = 0; k < chunk.size(); ++k) target[i + k] = static_cast<float>(levels[k]) * scale;
     }
   });
   return result;
