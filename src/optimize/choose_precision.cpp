@@ -7,6 +7,7 @@
 #include <numeric>
 #include <utility>
 
+#include "float_joins.h"
 #include "qtool/optimize/cost_model.h"
 #include "qtool/optimize/noise_probe.h"
 #include "qtool/optimize/simulation_noise.h"
@@ -21,6 +22,7 @@ namespace qtool::optimize {
 namespace {
 
 constexpr int64_t kMostProbed = 16;  // samples for one quantizer at a time
+constexpr double kFloatJoinCost = 0.005;  // beyond 16 bits; activations make more of a larger one
 
 using ir::ValueId;
 using Clock = std::chrono::steady_clock;
@@ -60,6 +62,7 @@ class Search {
       if (result_.choices.size() > of_head) try_methods();
       if (method_ != before) widen_again(of_head);
     }
+    if (options_.float_joins) leave_joins_float();
     return std::move(result_);
   }
 
@@ -81,7 +84,7 @@ class Search {
     if (quantizers.empty()) return;
     measure_alone(quantizers);
     // Predicted one by one, they may disappoint together: then the worst of them alone.
-    for (std::vector<PrecisionChoice> choices = pick(quantizers); !choices.empty() && !try_choices("activations", choices);) {
+    for (std::vector<PrecisionChoice> choices = pick(quantizers); !choices.empty() && !try_choices("tensors", choices);) {
       choices.resize(choices.size() / 2);
     }
   }
@@ -155,6 +158,28 @@ class Search {
     best_ = std::move(candidate);
     best_db_ = db;
     return true;
+  }
+
+  // Instead of 16 bits. Half floats are as wide; what is dearer is converting the parts.
+  void leave_joins_float() {
+    const std::vector<FloatJoin> joins = joins_for_float(best_.graph, result_.head, options_.wide_bits);
+    if (joins.empty()) return;
+    std::vector<PrecisionChoice> choices = result_.choices;
+    for (const FloatJoin& join : joins) {
+      std::erase_if(choices, [&](const PrecisionChoice& choice) { return choice.value == join.value; });
+      choices.push_back({join.value, kFloatBits, join.reason, 0.0});
+    }
+    const std::vector<PrecisionChoice> before = std::exchange(result_.choices, std::move(choices));
+    const double most_cost = std::min(options_.most_cost, relative_cost(best_, options_.rates) + kFloatJoinCost);
+    model::ModelState candidate = method_->requantize(bits_with({}));
+    const double db = record("joined outputs in float", candidate, false);
+    if (!(db > best_db_) || result_.steps.back().cost > most_cost) {
+      result_.choices = before;
+      return;
+    }
+    result_.steps.back().kept = true;
+    best_ = std::move(candidate);
+    best_db_ = db;
   }
 
   void try_methods() {

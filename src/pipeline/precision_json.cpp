@@ -1,5 +1,7 @@
 #include "precision_json.h"
 
+#include <algorithm>
+
 #include "json_number.h"
 
 namespace qtool::pipeline {
@@ -38,7 +40,7 @@ Json precision_json(const ir::Graph& graph, const optimize::PrecisionResult& pre
             {"steps", Json::array()}, {"sensitivity", Json::array()}};
   for (const optimize::PrecisionChoice& choice : precision.choices) {
     json["choices"].push_back({{"tensor", graph.value(choice.value).name}, {"kind", graph.is_constant(choice.value) ? "weight" : "activation"},
-                               {"bitwidth", choice.bits}, {"reason", choice.reason}});
+                               {"dtype", choice.bits >= optimize::kFloatBits ? "float" : "int"}, {"bitwidth", std::min(choice.bits, 16)}, {"reason", choice.reason}});
   }
   for (const optimize::PrecisionStep& step : precision.steps) {
     Json row{{"step", step.name}, {"score_db", finite_or_null(step.score_db)}, {"relative_cost", step.cost}, {"wide_activations", step.wide.activations},

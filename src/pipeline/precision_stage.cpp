@@ -106,6 +106,7 @@ optimize::PrecisionResult select_precision(const QuantizeConfig& config, const m
   };
   optimize::PrecisionOptions options{.threads = config.threads, .rates = profile.cost};
   options.wide_weight_operators = operators_with_wide_weights(profile);
+  options.float_joins = profile.cost.mac_float <= profile.cost.mac_16x16;
   const PrecisionLimits& limits = config.precision_limits;
   options.most_cost = limits.most_cost.value_or(config.search.target_cost.value_or(options.most_cost));
   options.least_gain_db = limits.least_gain_db.value_or(options.least_gain_db);

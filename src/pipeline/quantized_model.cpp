@@ -108,7 +108,10 @@ passes::PlanOptions plan_options(const QuantizeConfig& config, const std::option
   passes::PlanOptions options{.rules = config.precision};
   options.blocks = config.blocks;
   if (overrides) add_to_plan(*overrides, options);
-  options.tensor_bits.insert(wide.begin(), wide.end());
+  for (const auto& [id, bits] : wide) {
+    if (bits >= optimize::kFloatBits) options.float_tensors.insert(id);
+    else options.tensor_bits.emplace(id, bits);
+  }
   return options;
 }
 

@@ -1,6 +1,7 @@
 // `--optimizations selective`: which activations and weights get more bits, by structure and by measuring. No names.
 //
-//  1. The decoding tail of a detector (head_analysis.h).
+//  1. The decoding tail of a detector (head_analysis.h): more bits, and in the end float for joined outputs that 16 bits serve
+//     less well, where that costs next to nothing.
 //  2. Where several ways to make ranges are offered, the best of them: only now do scores tell, and what is worth 16 bits
 //     depends on it.
 //  3. Every other quantizer, and the weight of every layer, alone in the float model: what it does to the outputs
@@ -27,6 +28,8 @@ namespace qtool::optimize {
 // By leader of an activation quantizer, or by weight.
 using TensorBits = std::map<ir::ValueId, int>;
 
+inline constexpr int kFloatBits = 32;  // as a width: no grid
+
 struct PrecisionOptions {
   int threads = 1;
   int wide_bits = 16;
@@ -39,18 +42,19 @@ struct PrecisionOptions {
   double target_db = 40.0;      // good enough: nothing is widened past it
   // Operator types whose weights may have wide_bits beside activations of wide_bits.
   std::set<std::string> wide_weight_operators = {};
+  bool float_joins = false;     // joined outputs may be float
 };
 
 struct PrecisionChoice {
   ir::ValueId value = ir::kNoValue;  // leader of its quantizer group, or a weight
-  int bits = 16;
+  int bits = 16;                     // or kFloatBits
   std::string reason;
   double alone_db = 0.0;             // output noise with this quantizer alone at 8 bits; 0 for the head
 };
 
 // One line of the search, for the report.
 struct PrecisionStep {
-  std::string name;                  // "as planned", "head", "ranges by ...", "activations"
+  std::string name;                  // "as planned", "head", "ranges by ...", "tensors", "joined outputs in float"
   double score_db = 0.0;             // of the whole simulation
   std::vector<std::pair<std::string, double>> blocks;  // SQNR by output block
   double cost = 1.0;
