@@ -286,7 +286,9 @@ class RecipeSearch {
                                          : format("about {:.2f} points below FP32 expected ({:.1f} dB on samples kept aside)", best.expected_drop, *best.proxy_db);
     const std::string target = format("the {} of {} points{}", record_.target_given ? "target" : "default target", record_.target_drop,
                                       record_.target_cost ? format(" at a relative cost of at most {}", *record_.target_cost) : std::string());
-    if (record_.target_met && best_row_ == 0) return format("plain quantization meets {} already: {}; nothing else was tried", target, figure);
+    if (record_.target_met && best_row_ == 0) {
+      return format("plain quantization meets {} already: {}; {}", target, figure, record_.rows.size() == 1 ? "nothing else was tried" : "nothing tried is better");
+    }
     if (record_.target_met) return format("'{}' meets {}: {}, relative cost {:.3f}", best.step, target, figure, best.cost);
     return format("{} is not reached; the best is '{}': {}, relative cost {:.3f}{}", target, best.step, figure, best.cost,
                   record_.cut_by_budget ? "; steps were skipped for want of time" : "");
