@@ -76,7 +76,7 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   app.add_option("-o,--output", c.output, "output folder; not needed with --html");
   add_input_shape(app, c.model.input_shapes);
   app.add_option("--calib,--input_list", c.data.calib, "folder of images, list file, .npy/.npz/.raw tensors")->group("Data");
-  app.add_flag("--data-free", c.data_free, "no samples: ranges from batch-norm statistics; brings cle and bc along")->group("Data");
+  app.add_flag("--data-free", c.data_free, "no samples: ranges from batch-norm statistics or synthetic pictures; brings cle and bc along")->group("Data");
   app.add_option("--preprocess", c.data.preprocess_file, "JSON file that declares the preprocessing")->group("Preprocessing");
   app.add_option("--limit", c.data.limit, "use the first N samples (default: all)")->check(CLI::Range(int64_t{1}, int64_t{1} << 40).description(""))->group("Data");
   app.add_flag("--skip-bad-images", c.data.skip_bad_images, "count unreadable images instead of failing")->group("Data");

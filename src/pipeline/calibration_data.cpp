@@ -33,15 +33,6 @@ std::map<std::string, std::string> hash_samples(const data::SampleListing& listi
   return by_name;
 }
 
-data::PreprocessingRequest request_of(const DataOptions& options) {
-  data::PreprocessingRequest request;
-  if (!options.preprocess_file.empty()) {
-    request = data::parse_preprocessing_json(read_text_file(options.preprocess_file), options.preprocess_file.string());
-  }
-  request.merge(options.preprocessing);
-  return request;
-}
-
 // Files of the first pictures that are used, bad ones left out.
 std::vector<std::filesystem::path> first_images(const std::map<std::string, std::filesystem::path>& files, const data::SampleSource& source) {
   constexpr int64_t kShown = 4;
@@ -53,6 +44,15 @@ std::vector<std::filesystem::path> first_images(const std::map<std::string, std:
 }
 
 }  // namespace
+
+data::PreprocessingRequest request_of(const DataOptions& options) {
+  data::PreprocessingRequest request;
+  if (!options.preprocess_file.empty()) {
+    request = data::parse_preprocessing_json(read_text_file(options.preprocess_file), options.preprocess_file.string());
+  }
+  request.merge(options.preprocessing);
+  return request;
+}
 
 std::map<std::string, optimize::ChannelMoments> image_input_moments(const DataOptions& options, const ir::Graph& graph,
                                                                     Reporter& reporter) {
@@ -87,7 +87,7 @@ std::string hash_of(const std::vector<std::string>& hashes) {
 CalibrationData without_samples_aside(const CalibrationData& data, int64_t most) {
   CalibrationData part{.preprocessing_line = data.preprocessing_line, .preprocessing_json = data.preprocessing_json,
                        .preprocessing = data.preprocessing, .first_images = data.first_images, .sha256 = data.sha256,
-                       .sample_sha256 = data.sample_sha256, .statistics = data.statistics, .skipped = data.skipped};
+                       .sample_sha256 = data.sample_sha256, .statistics = data.statistics, .skipped = data.skipped, .synthetic = data.synthetic};
   if (!data.source) return part;
   std::vector<int64_t> kept(static_cast<size_t>(data.source->size()));
   std::iota(kept.begin(), kept.end(), int64_t{0});

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "qtool/data/preprocess_request.h"
 #include "qtool/data/sample_source.h"
 #include "qtool/pipeline/quantize.h"
 #include "qtool/pipeline/statistics_file.h"
@@ -21,11 +22,15 @@ struct CalibrationData {
   std::vector<std::string> sample_sha256;                   // by sample of the source
   std::shared_ptr<const StatisticsFile> statistics;         // instead of a source
   std::vector<std::string> skipped; // "name: reason"
+  bool synthetic = false;           // made up, see synthetic_data.h
 };
 
 // `picture_budget`: bytes of decoded pictures to keep, for several passes over them.
 [[nodiscard]] CalibrationData open_calibration_data(const DataOptions& options, const ir::Graph& graph, int threads,
                                                     Reporter& reporter, size_t picture_budget = 0);
+
+// What the options say about pictures.
+[[nodiscard]] data::PreprocessingRequest request_of(const DataOptions& options);
 
 // `data` without the samples that data::split_held_out keeps aside when it may take `most`; `data` must outlive the result.
 // With most = 0 all samples. Without a source, or with too few samples to divide: all of them.

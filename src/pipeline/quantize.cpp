@@ -17,6 +17,7 @@
 #include "search_files.h"
 #include "search_options.h"
 #include "statistics_source.h"
+#include "synthetic_data.h"
 
 namespace qtool::pipeline {
 
@@ -71,7 +72,10 @@ void write_adapted_model(const std::filesystem::path& path, const model::ModelSt
 }
 
 CalibrationData open_data(const QuantizeConfig& config, const LoadedModel& model, Reporter& reporter) {
-  if (config.data_free) return {};
+  if (config.data_free) {
+    return wants_synthetic_images(model.state, config.data) ? synthetic_calibration_data(config.data, model.state.graph, config.threads, reporter)
+                                                            : CalibrationData{};
+  }
   if (config.stats.empty()) return open_calibration_data(config.data, model.state.graph, config.threads, reporter);
   return data_from_statistics(std::make_shared<const StatisticsFile>(read_statistics(config.stats)), config.stats, model);
 }

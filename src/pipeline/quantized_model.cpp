@@ -7,6 +7,7 @@
 #include "normalization_check.h"
 #include "precision_stage.h"
 #include "qtool/calib/registry.h"
+#include "qtool/optimize/synthetic_margin.h"
 #include "qtool/passes/plan_quantization.h"
 #include "qtool/pipeline/profile_file.h"
 #include "qtool/support/error.h"
@@ -202,7 +203,9 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
         std::erase_if(target.encodings, [](const auto& entry) { return !entry.second.frozen; });
         // A method that cuts tails must not cut the rare positives of a detector's last layers.
         if (chosen.empty() && (config.chooses_precision() || config.outputs_min_max)) chosen = optimize::decision_ranges(target, seen.statistics);
-        result.notes = passes::compute_encodings(target, seen.statistics, activation_method, weight_method,
+        std::optional<calib::CalibrationResult> widened;
+        if (data.synthetic) widened = optimize::with_synthetic_margin(target.graph, seen);
+        result.notes = passes::compute_encodings(target, widened ? widened->statistics : seen.statistics, activation_method, weight_method,
                                                  {.percentile = config.percentile}, chosen, &result.profile);
       }};
   if (shared != nullptr) {
@@ -221,7 +224,7 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
     result.optimized = optimize::optimize(state, quantizer, data.source.get(), result.profile,
                                           {.stages = stages_of(config), .accept = parse_accept(config.accept),
                                            .relu6 = parse_relu6_policy(config.relu6), .threads = config.threads, .adaround = adaround_options(config, data),
-                                           .inputs = config.data_free ? image_input_moments(config.data, state.graph, reporter)
+                                           .inputs = config.data_free && !data.source ? image_input_moments(config.data, state.graph, reporter)
                                                                       : std::map<std::string, optimize::ChannelMoments>{}},
                                           reporter);
   }

@@ -218,6 +218,7 @@ std::string write_report(const ReportInputs& in) {
     report["calibration"]["preprocessing"] = Json::parse(in.data.preprocessing_json);
     report["calibration"]["preprocessing_text"] = in.data.preprocessing_line;
   }
+  if (in.data.synthetic) report["calibration"]["synthetic_pictures"] = true;
   if (in.quantized.comparison) report["calibration"]["comparison"] = comparison_json(in.quantized);
   if (!in.quantized.range_choices.tried.empty()) report["calibration"]["range_choices"] = choices_json(in.quantized);
   report["weights_sqnr_db"] = finite_or_null(in.weight_sqnr_db);

@@ -81,6 +81,28 @@ TEST_F(Optimizations, DataFreeNeedsNoImages) {
   EXPECT_TRUE(fs::exists(folder_ / "out" / "classifier.dlc"));
 }
 
+// Exporters fold batch norms; nothing is known of activations then, and pictures are made up.
+TEST_F(Optimizations, DataFreeWorksOnModelsWhoseBatchNormsAreFolded) {
+  const fs::path folded = folder_ / "folded.onnx";
+  ASSERT_EQ(quantize("classifier", folder_ / "first", {"--export-onnx", folded.string()}).exit_code, 0);
+  const auto data_free = [&](const char* out, const char* threads) {
+    return run({"quantize", folded.string(), "--data-free", "--preprocess", sample("classifier.preprocess.json").string(), "--bias_bitwidth", "32",
+                "--threads", threads, "-o", (folder_ / out).string(), "--json"});
+  };
+  const Outcome done = data_free("one", "1");
+  ASSERT_EQ(done.exit_code, 0) << done.err;
+  EXPECT_THAT(done.err, HasSubstr("synthetic pictures"));
+  const Json report = Json::parse(read_text(folder_ / "one" / "report.json"));
+  EXPECT_EQ(report["calibration"]["synthetic_pictures"], true);
+  ASSERT_EQ(data_free("many", "3").exit_code, 0);
+  EXPECT_TRUE(same_files(files_below(folder_ / "one"), files_below(folder_ / "many")));
+
+  const Outcome compared = run({"evaluate", folded.string(), "--encodings", (folder_ / "one" / "folded.encodings.json").string(), "--images",
+                                sample("calib/classifier").string(), "--preprocess", sample("classifier.preprocess.json").string(), "--json"});
+  ASSERT_EQ(compared.exit_code, 0) << compared.err;
+  EXPECT_GT(Json::parse(compared.out)["outputs"].begin().value()["sqnr_db"].get<double>(), 8.0);
+}
+
 TEST_F(Optimizations, NeitherSamplesNorDataFreeIsRefused) {
   const Outcome done = run({"quantize", sample("classifier.onnx").string(), "-o", (folder_ / "out").string()});
   EXPECT_EQ(done.exit_code, 2);

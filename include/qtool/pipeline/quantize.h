@@ -80,7 +80,7 @@ struct QuantizeConfig {
   std::string relu6 = "auto";                      // --cle-relu6: auto, keep, replace
   std::string adaround_method = "descent";         // --adaround-method, see rounding/adaround.h
   rounding::AdaroundOptions adaround;              // the rest of it; quantize() sets a checkpoint below `output`
-  bool data_free = false;                          // no samples: ranges from folded batch norms
+  bool data_free = false;                          // no samples: ranges from folded batch norms, or from synthetic pictures
   std::filesystem::path export_onnx;               // the float model with adapted parameters; empty: not written
   std::vector<std::string> emit = {"encodings", "dlc"};
   bool histograms = false;                         // collect them although the method needs none

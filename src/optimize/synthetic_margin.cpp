@@ -1,0 +1,34 @@
+#include "qtool/optimize/synthetic_margin.h"
+
+#include <algorithm>
+
+#include "channel_flow.h"
+#include "tensor_traits.h"
+
+namespace qtool::optimize {
+
+namespace {
+
+constexpr double kInner = 1.1;
+constexpr double kDecision = 2.0;
+
+quant::Range within_clip(const ir::Graph& graph, ir::ValueId id, quant::Range range) {
+  const ir::NodeId producer = graph.producer(id);
+  if (producer == ir::kNoNode || graph.node(producer).op_type != "Clip") return range;
+  const auto bounds = clip_bounds(graph, graph.node(producer));
+  return bounds ? quant::Range{std::max(range.lo, bounds->low), std::min(range.hi, bounds->high)} : range;
+}
+
+}  // namespace
+
+calib::CalibrationResult with_synthetic_margin(const ir::Graph& graph, calib::CalibrationResult seen) {
+  const std::set<ir::ValueId> decisions = decision_values(graph);
+  for (auto& [id, statistics] : seen.statistics) {
+    if (statistics.empty() || std::count(graph.inputs.begin(), graph.inputs.end(), id) > 0) continue;
+    const double factor = decisions.contains(id) ? kDecision : kInner;
+    statistics.range = within_clip(graph, id, {factor * statistics.range.lo, factor * statistics.range.hi});
+  }
+  return seen;
+}
+
+}  // namespace qtool::optimize
