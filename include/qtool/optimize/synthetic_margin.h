@@ -6,8 +6,8 @@
 
 namespace qtool::optimize {
 
-// Ranges times 1.1, and times 2 behind the last learned layers: no synthetic picture shows anything that the model was taught
-// to find, so logits stay low (SqueezeNet 1.1: 70 % agreement becomes 93 %). Inputs keep theirs, and a Clip's output stays
+// Ranges times 1.1, and in classifiers times 2 behind the last learned layers: no synthetic picture shows anything that the model was
+// taught to find, so logits stay low (SqueezeNet 1.1: 70 % agreement becomes 92 %). Inputs keep theirs, and a Clip's output stays
 // within its bounds.
 [[nodiscard]] calib::CalibrationResult with_synthetic_margin(const ir::Graph& graph, calib::CalibrationResult seen);
 
