@@ -32,6 +32,7 @@ void add_quantization(CLI::App& app, QuantizationFlags& flags, pipeline::Quantiz
   group = "Optimizations";
   app.add_option("--optimizations,--apply_algorithms", c.optimizations, "comma list of cle, hba, bc, ... (repeatable, `qtool list stages`); head, selective: more bits where needed; auto: all of it by measuring")
       ->delimiter(',')->group(group)->allow_extra_args(false);
+  app.add_option("--wide-weights", c.wide_weights, "weights that get 16 bits, comma list; their layers must read 16 bits")->delimiter(',')->group(group)->allow_extra_args(false);
   app.add_option("--wide-activations", c.wide_activations, "tensors whose quantizers get 16 bits, comma list; recipes of a search hold them")->delimiter(',')->group(group)->allow_extra_args(false);
   app.add_flag("--outputs-min-max", c.outputs_min_max, "last layers, outputs and 16-bit tensors keep min-max whatever the calibration method")->group(group);
   app.add_option("--keep-aside", flags.keep_aside, "calibration samples that ranges do not see (0)")->group(group);

@@ -2,15 +2,18 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <limits>
 #include <numeric>
 #include <utility>
 
+#include "float_joins.h"
 #include "qtool/optimize/cost_model.h"
 #include "qtool/optimize/noise_probe.h"
 #include "qtool/optimize/simulation_noise.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
+#include "narrow_quantizers.h"
 #include "tensor_traits.h"
 #include "wide_selection.h"
 
@@ -19,20 +22,10 @@ namespace qtool::optimize {
 namespace {
 
 constexpr int64_t kMostProbed = 16;  // samples for one quantizer at a time
+constexpr double kFloatJoinCost = 0.005;  // beyond 16 bits; activations make more of a larger one
 
 using ir::ValueId;
 using Clock = std::chrono::steady_clock;
-
-std::vector<NarrowQuantizer> narrow_quantizers(const model::ModelState& state) {
-  std::vector<NarrowQuantizer> found;
-  for (const auto& [id, plan] : state.plan.tensors) {
-    if (plan.role != model::TensorRole::kActivation || plan.leader != id || plan.spec.bits > kNarrowBits) continue;
-    if (model::find_encoding(state.encodings, id) == nullptr) continue;
-    NarrowQuantizer quantizer{.leader = id, .members = grid_members(state, id)};
-    if (!quantizer.members.empty()) found.push_back(std::move(quantizer));
-  }
-  return found;
-}
 
 // Only what rounding the parameters does: the floor that wider activations cannot break.
 model::ModelState parameters_only(const model::ModelState& state) {
@@ -69,6 +62,7 @@ class Search {
       if (result_.choices.size() > of_head) try_methods();
       if (method_ != before) widen_again(of_head);
     }
+    if (options_.float_joins) leave_joins_float();
     return std::move(result_);
   }
 
@@ -85,11 +79,12 @@ class Search {
   }
 
   void widen_activations() {
-    std::vector<NarrowQuantizer> quantizers = narrow_quantizers(best_);
+    std::vector<NarrowQuantizer> quantizers = narrow_activations(best_);
+    std::ranges::move(narrow_weights(best_, options_.wide_weight_operators), std::back_inserter(quantizers));
     if (quantizers.empty()) return;
     measure_alone(quantizers);
     // Predicted one by one, they may disappoint together: then the worst of them alone.
-    for (std::vector<PrecisionChoice> choices = pick(quantizers); !choices.empty() && !try_choices("activations", choices);) {
+    for (std::vector<PrecisionChoice> choices = pick(quantizers); !choices.empty() && !try_choices("tensors", choices);) {
       choices.resize(choices.size() / 2);
     }
   }
@@ -113,13 +108,16 @@ class Search {
 
   void measure_alone(std::vector<NarrowQuantizer>& quantizers) {
     std::vector<ValueId> changeable;
-    for (const NarrowQuantizer& quantizer : quantizers) changeable.insert(changeable.end(), quantizer.members.begin(), quantizer.members.end());
-    NoiseProbe probe(best_.graph, changeable, held_out_, options_.threads);
+    for (const NarrowQuantizer& quantizer : quantizers) {
+      if (!quantizer.is_weight()) changeable.insert(changeable.end(), quantizer.members.begin(), quantizer.members.end());
+    }
+    NoiseProbe probe(best_.graph, changeable, held_out_, options_.threads, &best_.encodings);
     std::vector<int64_t> samples(static_cast<size_t>(affordable_samples(best_, quantizers, options_, held_out_.size())));
     std::iota(samples.begin(), samples.end(), int64_t{0});
     std::vector<Variant> variants;
     for (const NarrowQuantizer& quantizer : quantizers) {
-      variants.push_back({quantizer.members, onto_grid(*model::find_encoding(best_.encodings, quantizer.leader))});
+      if (quantizer.is_weight()) variants.push_back({.rounded = quantizer.members});
+      else variants.push_back({quantizer.members, onto_grid(*model::find_encoding(best_.encodings, quantizer.leader))});
     }
     reporter_.info(format("sensitivity: {} quantizers one at a time on {} samples", variants.size(), samples.size()));
     const std::vector<OutputNoise> noise = probe.run(variants, samples);
@@ -137,13 +135,14 @@ class Search {
     std::vector<PrecisionChoice> choices;
     for (const size_t i : select_wide(best_, quantizers, simulation_->of(parameters_only(best_)), blocks, limits)) {
       const double alone = cost_db(quantizers[i].noise.cost(blocks));
-      choices.push_back({quantizers[i].leader, options_.wide_bits, format("its quantizer alone leaves the outputs at {:.1f} dB", alone), alone});
+      const std::string_view what = quantizers[i].is_weight() ? "rounding this weight alone" : "its quantizer alone";
+      choices.push_back({quantizers[i].leader, options_.wide_bits, format("{} leaves the outputs at {:.1f} dB", what, alone), alone});
     }
     return choices;
   }
 
-  [[nodiscard]] ActivationBits bits_with(const std::vector<PrecisionChoice>& more) const {
-    ActivationBits bits;
+  [[nodiscard]] TensorBits bits_with(const std::vector<PrecisionChoice>& more) const {
+    TensorBits bits;
     for (const PrecisionChoice& choice : result_.choices) bits[choice.value] = choice.bits;
     for (const PrecisionChoice& choice : more) bits[choice.value] = choice.bits;
     return bits;
@@ -159,6 +158,28 @@ class Search {
     best_ = std::move(candidate);
     best_db_ = db;
     return true;
+  }
+
+  // Instead of 16 bits. Half floats are as wide; what is dearer is converting the parts.
+  void leave_joins_float() {
+    const std::vector<FloatJoin> joins = joins_for_float(best_.graph, result_.head, options_.wide_bits);
+    if (joins.empty()) return;
+    std::vector<PrecisionChoice> choices = result_.choices;
+    for (const FloatJoin& join : joins) {
+      std::erase_if(choices, [&](const PrecisionChoice& choice) { return choice.value == join.value; });
+      choices.push_back({join.value, kFloatBits, join.reason, 0.0});
+    }
+    const std::vector<PrecisionChoice> before = std::exchange(result_.choices, std::move(choices));
+    const double most_cost = std::min(options_.most_cost, relative_cost(best_, options_.rates) + kFloatJoinCost);
+    model::ModelState candidate = method_->requantize(bits_with({}));
+    const double db = record("joined outputs in float", candidate, false);
+    if (!(db > best_db_) || result_.steps.back().cost > most_cost) {
+      result_.choices = before;
+      return;
+    }
+    result_.steps.back().kept = true;
+    best_ = std::move(candidate);
+    best_db_ = db;
   }
 
   void try_methods() {
@@ -181,10 +202,10 @@ class Search {
   double record(const std::string& name, const model::ModelState& state, bool kept) {
     const OutputNoise noise = simulation_->of(state);
     const auto& blocks = simulation_->measure().blocks();
-    PrecisionStep step{.name = name, .score_db = cost_db(noise.cost(blocks)), .cost = relative_cost(state, options_.rates), .kept = kept};
+    PrecisionStep step{.name = name, .score_db = cost_db(noise.cost(blocks)), .cost = relative_cost(state, options_.rates),
+                       .wide = wide_tensors(state), .kept = kept};
     for (size_t b = 0; b < blocks.size(); ++b) step.blocks.emplace_back(blocks[b].name, noise.sqnr_db(b));
     step.seconds = std::chrono::duration<double>(Clock::now() - std::exchange(last_step_, Clock::now())).count();
-    for (const auto& [id, entry] : state.encodings) step.wide += !state.graph.is_constant(id) && entry.encoding.bits > kNarrowBits;
     result_.steps.push_back(std::move(step));
     return result_.steps.back().score_db;
   }

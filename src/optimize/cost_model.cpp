@@ -94,6 +94,17 @@ Cost model_cost(const model::ModelState& state, const CostRates& rates) {
   return cost_with(state.graph, bits, rates);
 }
 
+WideTensors wide_tensors(const model::ModelState& state) {
+  WideTensors wide;
+  for (const auto& [id, entry] : state.encodings) {
+    if (entry.encoding.bits <= 8) continue;
+    const model::TensorPlan* plan = state.plan.find(id);
+    if (!state.graph.is_constant(id)) ++wide.activations;
+    else if (plan != nullptr && plan->role == model::TensorRole::kWeight) ++wide.weights;
+  }
+  return wide;
+}
+
 double relative_cost(const model::ModelState& state, const CostRates& rates) {
   const Cost plain = cost_with(state.graph, [](ValueId) { return 8; }, rates);
   return plain.total() > 0.0 ? model_cost(state, rates).total() / plain.total() : 1.0;

@@ -31,6 +31,15 @@ void for_each_sample(const exec::Executor& executor, const ir::Graph& graph, con
   });
 }
 
+// What integer hardware calls float.
+std::vector<Tensor> with_half_outputs(const model::ModelState& state, std::vector<Tensor> outputs) {
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const bool has_grid = state.encodings.empty() || state.encodings.contains(state.graph.outputs[i]);
+    if (!has_grid && outputs[i].dtype() == DType::kFloat32) outputs[i] = outputs[i].cast(DType::kFloat16).cast(DType::kFloat32);
+  }
+  return outputs;
+}
+
 }  // namespace
 
 int64_t affordable_simulations(const ir::Graph& graph) {
@@ -57,8 +66,8 @@ SimulationNoise::SimulationNoise(const ir::Graph& graph, const data::SampleSourc
 OutputNoise SimulationNoise::of(const model::ModelState& state) const {
   const exec::Executor executor(state.graph, {.encodings = &state.encodings});
   std::vector<std::vector<double>> noise(references_.size());
-  for_each_sample(executor, state.graph, source_, 0, samples(), threads_, [&](int64_t sample, const std::vector<Tensor>& outputs) {
-    noise[static_cast<size_t>(sample)] = measure_->noise(references_[static_cast<size_t>(sample)], outputs);
+  for_each_sample(executor, state.graph, source_, 0, samples(), threads_, [&](int64_t sample, std::vector<Tensor> outputs) {
+    noise[static_cast<size_t>(sample)] = measure_->noise(references_[static_cast<size_t>(sample)], with_half_outputs(state, std::move(outputs)));
   });
   OutputNoise total;
   for (size_t i = 0; i < references_.size(); ++i) total.add(references_[i].signal, noise[i]);

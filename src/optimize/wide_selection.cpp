@@ -1,8 +1,9 @@
 #include "wide_selection.h"
 
 #include <algorithm>
-#include <limits>
+#include <map>
 #include <numeric>
+#include <utility>
 
 #include "qtool/optimize/cost_model.h"
 
@@ -38,24 +39,25 @@ double amplitude(const Shares& shares, const std::vector<OutputBlock>& blocks) {
 // The widths tried so far, and what they cost.
 class Priced {
  public:
-  Priced(const model::ModelState& state, const WideLimits& limits) : state_(state), limits_(limits) {}
+  Priced(const model::ModelState& state, const WideLimits& limits) : state_(state), limits_(limits) {
+    for (const auto& [id, plan] : state_.plan.tensors) {
+      if (const auto entry = state_.encodings.find(id); entry != state_.encodings.end()) by_leader_[plan.leader].push_back(&entry->second.encoding);
+    }
+  }
 
   // Grids of the new width are made when the choice is tried.
   void set(const NarrowQuantizer& quantizer, int bits) {
-    for (const ir::ValueId member : quantizer.members) {
-      if (const auto entry = state_.encodings.find(member); entry != state_.encodings.end()) entry->second.encoding.bits = bits;
-    }
+    for (quant::Encoding* encoding : by_leader_[quantizer.leader]) encoding->bits = bits;
   }
   [[nodiscard]] double cost() const { return relative_cost(state_, limits_.rates); }
-  [[nodiscard]] double cost_with(const NarrowQuantizer& quantizer) {
-    set(quantizer, limits_.bits);
-    const double result = cost();
-    set(quantizer, kNarrowBits);
-    return result;
+  [[nodiscard]] bool is_wide(ir::ValueId id) const {
+    const quant::Encoding* encoding = model::find_encoding(state_.encodings, id);
+    return encoding != nullptr && encoding->bits > kNarrowBits;
   }
 
  private:
   model::ModelState state_;
+  std::map<ir::ValueId, std::vector<quant::Encoding*>> by_leader_;  // copies included: they move as many bytes
   const WideLimits& limits_;
 };
 
@@ -64,12 +66,12 @@ class Selection {
   Selection(const model::ModelState& state, const std::vector<NarrowQuantizer>& quantizers, const OutputNoise& floor,
             const std::vector<OutputBlock>& blocks, const WideLimits& limits)
       : state_(state), quantizers_(quantizers), blocks_(blocks), limits_(limits), all_narrow_(shares_of(floor)),
-        ceiling_(std::min(cost_db(amplitude(all_narrow_, blocks)), limits.target_db)) {
+        ceiling_(0.0) {
     for (const NarrowQuantizer& quantizer : quantizers) {
       shares_.push_back(shares_of(quantizer.noise));
       shares_.back().resize(all_narrow_.size(), 0.0);
-      all_narrow_ = plus(all_narrow_, shares_.back(), 1.0);
     }
+    share_out_weights();
     worst_first_.resize(quantizers.size());
     std::iota(worst_first_.begin(), worst_first_.end(), size_t{0});
     std::stable_sort(worst_first_.begin(), worst_first_.end(), [&](size_t a, size_t b) { return amplitude(shares_[a], blocks_) > amplitude(shares_[b], blocks_); });
@@ -86,6 +88,39 @@ class Selection {
     std::vector<size_t> chosen;
     double worth = 0.0;
   };
+
+  // Weights are in the floor already, with no more than it holds.
+  void share_out_weights() {
+    Shares weights(all_narrow_.size(), 0.0);
+    for (size_t i = 0; i < shares_.size(); ++i) {
+      if (quantizers_[i].is_weight()) weights = plus(weights, shares_[i], 1.0);
+    }
+    for (size_t i = 0; i < shares_.size(); ++i) {
+      for (size_t b = 0; quantizers_[i].is_weight() && b < weights.size(); ++b) {
+        if (weights[b] > all_narrow_[b]) shares_[i][b] *= all_narrow_[b] / weights[b];
+      }
+    }
+    ceiling_ = std::min(cost_db(amplitude(plus(all_narrow_, weights, -1.0), blocks_)), limits_.target_db);
+    for (size_t i = 0; i < shares_.size(); ++i) {
+      if (!quantizers_[i].is_weight()) all_narrow_ = plus(all_narrow_, shares_[i], 1.0);
+    }
+  }
+
+  // What is widened with this one, itself last; nothing when that cannot be.
+  [[nodiscard]] std::vector<size_t> with_what_it_reads(size_t i, const Priced& priced) const {
+    const ir::ValueId reads = quantizers_[i].reads;
+    if (!quantizers_[i].is_weight() || priced.is_wide(reads)) return {i};
+    const auto at = std::ranges::find_if(quantizers_, [&](const NarrowQuantizer& other) { return !other.is_weight() && other.leader == reads; });
+    if (at == quantizers_.end()) return {};
+    return {static_cast<size_t>(at - quantizers_.begin()), i};
+  }
+
+  [[nodiscard]] double cost_with(const std::vector<size_t>& more, Priced& priced) const {
+    for (const size_t i : more) priced.set(quantizers_[i], limits_.bits);
+    const double result = priced.cost();
+    for (const size_t i : more) priced.set(quantizers_[i], kNarrowBits);
+    return result;
+  }
 
   [[nodiscard]] double price(size_t count) const { return limits_.least_gain_db * static_cast<double>(count); }
 
@@ -107,9 +142,11 @@ class Selection {
     std::vector<size_t> order;
     for (const size_t i : worst_first_) {
       if (!could_pay(order.size())) break;
-      if (priced.cost_with(quantizers_[i]) > limits_.most_cost) continue;
-      priced.set(quantizers_[i], limits_.bits);
-      order.push_back(i);
+      if (priced.is_wide(quantizers_[i].leader)) continue;  // a weight brought it along
+      const std::vector<size_t> more = with_what_it_reads(i, priced);
+      if (more.empty() || cost_with(more, priced) > limits_.most_cost) continue;
+      for (const size_t k : more) priced.set(quantizers_[k], limits_.bits);
+      order.insert(order.end(), more.begin(), more.end());
     }
     return order;
   }
@@ -123,25 +160,33 @@ class Selection {
     while (!open.empty() && could_pay(order.size())) {
       const double now = amplitude(left, blocks_);
       double most = 0.0, cost_of_best = 0.0;
-      size_t best = open.size();
-      for (size_t k = 0; k < open.size(); ++k) {
-        const double then = priced.cost_with(quantizers_[open[k]]);
-        if (then > limits_.most_cost) continue;
-        const double rate = (now - amplitude(plus(left, shares_[open[k]], -1.0), blocks_)) / (std::max(0.0, then - cost) + kLeastCost);
+      std::vector<size_t> best;
+      for (const size_t k : open) {
+        const std::vector<size_t> more = with_what_it_reads(k, priced);
+        const double then = more.empty() ? limits_.most_cost : cost_with(more, priced);
+        if (more.empty() || then > limits_.most_cost) continue;
+        const double gain = now - amplitude(without(left, more), blocks_);
+        const double rate = gain / (std::max(0.0, then - cost) + kLeastCost * static_cast<double>(more.size()));
         if (rate <= most) continue;
         most = rate;
-        best = k;
+        best = more;
         cost_of_best = then;
       }
-      if (best == open.size()) break;
-      const size_t chosen = open[best];
-      open.erase(open.begin() + static_cast<std::ptrdiff_t>(best));
-      priced.set(quantizers_[chosen], limits_.bits);
+      if (best.empty()) break;
       cost = cost_of_best;
-      left = plus(left, shares_[chosen], -1.0);
-      order.push_back(chosen);
+      left = without(std::move(left), best);
+      for (const size_t k : best) {
+        std::erase(open, k);
+        priced.set(quantizers_[k], limits_.bits);
+        order.push_back(k);
+      }
     }
     return order;
+  }
+
+  [[nodiscard]] Shares without(Shares left, const std::vector<size_t>& widened) const {
+    for (const size_t k : widened) left = plus(std::move(left), shares_[k], -1.0);
+    return left;
   }
 
   // Whether one more could still be worth its price if it removed all the noise that is left.

@@ -11,11 +11,13 @@ namespace qtool::optimize {
 
 constexpr int kNarrowBits = 8;
 
-// A quantizer of the activations: every value that takes its grid.
+// A quantizer of the activations, every value that takes its grid being a member; or the weight of a layer, the only member.
 struct NarrowQuantizer {
   ir::ValueId leader = ir::kNoValue;
   std::vector<ir::ValueId> members;
-  OutputNoise noise;  // alone, in the float model
+  OutputNoise noise = {};                // alone, in the float model
+  ir::ValueId reads = ir::kNoValue;      // of a weight: leader of what its layer reads, which has to be wide as well
+  [[nodiscard]] bool is_weight() const { return reads != ir::kNoValue; }
 };
 
 struct WideLimits {
@@ -27,8 +29,9 @@ struct WideLimits {
 };
 
 // Noise powers add: the score of a set is predicted from the quantizers left narrow and `floor`, what is left when all are
-// wide. Two orders are tried, worst first and most gain for its cost; of their beginnings the one with the best predicted
-// score less the prices stays (several quantizers that spoil the same output only pay off together).
+// wide. `floor` holds the noise of all weights together; each has its part of that. Two orders are tried, worst first and most
+// gain for its cost; of their beginnings the one with the best predicted score less the prices stays (several quantizers that
+// spoil the same output only pay off together). A weight brings along what its layer reads.
 // Returns indices into `quantizers`, in the order of the choice.
 [[nodiscard]] std::vector<size_t> select_wide(const model::ModelState& state, const std::vector<NarrowQuantizer>& quantizers, const OutputNoise& floor,
                                               const std::vector<OutputBlock>& blocks, const WideLimits& limits);

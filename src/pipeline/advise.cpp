@@ -137,7 +137,7 @@ class Advisor {
     const QuantizedModel quantized = quantized_by(recipe);
     AdvisedStep step{.precision = format("{} + selective", rung.name)};
     fill(step, quantized.model.state, quantized.profile.cost, true);
-    step.note = format("{} activations at 16 bits", quantized.precision ? quantized.precision->choices.size() : 0);
+    step.note = format("{} tensors at 16 bits", quantized.precision ? quantized.precision->choices.size() : 0);
     result_.remedy = std::move(step);
   }
 

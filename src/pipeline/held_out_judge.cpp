@@ -10,10 +10,6 @@
 
 namespace qtool::pipeline {
 
-namespace {
-constexpr int kNarrowBits = 8;
-}  // namespace
-
 HeldOutJudge::HeldOutJudge(const ir::Graph& floats, const CalibrationData& data, int threads, Reporter& reporter)
     : floats_(floats), threads_(threads),
       aside_(data::subset_of(*data.source, data::split_held_out(data.source->size(), kSamplesAside).held_out)),
@@ -30,7 +26,7 @@ OutputFigures HeldOutJudge::figures(const model::ModelState& state, const model:
   figures.expected_drop = expected_drop(figures.noise_db);
   figures.cost = optimize::relative_cost(state, rates);
   figures.converts = optimize::model_cost(state, rates).convert_count;
-  for (const auto& [id, entry] : state.encodings) figures.wide += !state.graph.is_constant(id) && entry.encoding.bits > kNarrowBits;
+  figures.wide = optimize::wide_tensors(state);
   return figures;
 }
 

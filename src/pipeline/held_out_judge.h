@@ -8,6 +8,7 @@
 
 #include "calibration_data.h"
 #include "qtool/model/cost_rates.h"
+#include "qtool/optimize/cost_model.h"
 #include "qtool/optimize/simulation_noise.h"
 
 namespace qtool::pipeline {
@@ -20,7 +21,7 @@ struct OutputFigures {
   double expected_drop = 0.0;                          // points, expected_drop.h
   double cost = 0.0;                                   // relative to 8 bits everywhere
   int64_t converts = 0;                                // conversions between widths
-  size_t wide = 0;                                     // activations with more than 8 bits
+  optimize::WideTensors wide = {};                     // with more than 8 bits
 };
 
 class HeldOutJudge {

@@ -1,5 +1,7 @@
 #include "precision_json.h"
 
+#include <algorithm>
+
 #include "json_number.h"
 
 namespace qtool::pipeline {
@@ -37,10 +39,12 @@ Json precision_json(const ir::Graph& graph, const optimize::PrecisionResult& pre
   Json json{{"samples", precision.samples}, {"head", head_json(graph, precision.head)}, {"choices", Json::array()},
             {"steps", Json::array()}, {"sensitivity", Json::array()}};
   for (const optimize::PrecisionChoice& choice : precision.choices) {
-    json["choices"].push_back({{"tensor", graph.value(choice.value).name}, {"bitwidth", choice.bits}, {"reason", choice.reason}});
+    json["choices"].push_back({{"tensor", graph.value(choice.value).name}, {"kind", graph.is_constant(choice.value) ? "weight" : "activation"},
+                               {"dtype", choice.bits >= optimize::kFloatBits ? "float" : "int"}, {"bitwidth", std::min(choice.bits, 16)}, {"reason", choice.reason}});
   }
   for (const optimize::PrecisionStep& step : precision.steps) {
-    Json row{{"step", step.name}, {"score_db", finite_or_null(step.score_db)}, {"relative_cost", step.cost}, {"wide_activations", step.wide}, {"kept", step.kept}};
+    Json row{{"step", step.name}, {"score_db", finite_or_null(step.score_db)}, {"relative_cost", step.cost}, {"wide_activations", step.wide.activations},
+             {"wide_weights", step.wide.weights}, {"kept", step.kept}};
     for (const auto& [name, db] : step.blocks) row["outputs"][name] = finite_or_null(db);
     json["steps"].push_back(std::move(row));
   }

@@ -32,9 +32,37 @@ std::vector<MethodVariant> trial_methods(const QuantizeConfig& config) {
   return methods;
 }
 
+void add_wide(const std::vector<std::string>& names, const ir::Graph& graph, bool constant, optimize::TensorBits& bits) {
+  for (const std::string& name : names) {
+    const ir::ValueId id = graph.find_value(name);
+    if (id == ir::kNoValue || graph.is_constant(id) != constant) {
+      std::vector<std::string> all;
+      for (const ir::ValueId known : graph.value_ids()) {
+        if (graph.is_constant(known) == constant) all.push_back(graph.value(known).name);
+      }
+      throw Error(ErrorCode::kUsage, format("--wide-{}: the model has no {} '{}'{}", constant ? "weights" : "activations",
+                                            constant ? "weight" : "activation", name, did_you_mean(name, all)));
+    }
+    bits[id] = kWideBits;
+  }
+}
+
+std::string wide_line(const optimize::WideTensors& wide) {
+  return wide.weights > 0 ? format("{} activations and {} weights", wide.activations, wide.weights) : format("{} activations", wide.activations);
+}
+
+// Where the profile lists the width; one that lists none says nothing of what its hardware has.
+std::set<std::string> operators_with_wide_weights(const model::TargetProfile& profile) {
+  std::set<std::string> operators;
+  for (const auto& [type, limits] : profile.op_limits) {
+    if (std::ranges::count(limits.weight_bits_at_16, kWideBits) > 0) operators.insert(type);
+  }
+  return operators;
+}
+
 }  // namespace
 
-void widen_constants(const optimize::ActivationBits& bits, model::ModelState& state) {
+void widen_constants(const optimize::TensorBits& bits, model::ModelState& state) {
   // Box arithmetic in 16 bits with anchor points in 8 would still be off by a third of a cell.
   for (const ir::NodeId id : state.graph.node_ids()) {
     const ir::Node& node = state.graph.node(id);
@@ -49,7 +77,7 @@ void widen_constants(const optimize::ActivationBits& bits, model::ModelState& st
 }
 
 optimize::PrecisionResult select_precision(const QuantizeConfig& config, const model::ModelState& floats, const PlanFunction& plan,
-                                           const data::SampleSource& source, const model::CostRates& rates, SharedWork* shared, Reporter& reporter) {
+                                           const data::SampleSource& source, const model::TargetProfile& profile, SharedWork* shared, Reporter& reporter) {
   data::HeldOutSplit split = data::split_held_out(source.size(), kMostHeldOut);
   if (static_cast<int64_t>(split.kept.size()) > kMostSamples) split.kept.resize(kMostSamples);
   const auto kept = data::subset_of(source, split.kept), held_out = data::subset_of(source, split.held_out);
@@ -62,7 +90,7 @@ optimize::PrecisionResult select_precision(const QuantizeConfig& config, const m
   const calib::Method& weight_method = calib::builtin_registry().at(config.weight_method);
   std::vector<optimize::RangeMethod> methods;
   for (const MethodVariant& variant : trial_methods(config)) {
-    methods.push_back({variant.label, [&, variant](const optimize::ActivationBits& bits) {
+    methods.push_back({variant.label, [&, variant](const optimize::TensorBits& bits) {
                          model::ModelState state = floats;
                          plan(state, bits);
                          (void)passes::compute_encodings(state, seen.statistics, *variant.method, weight_method, variant.options,
@@ -76,7 +104,9 @@ optimize::PrecisionResult select_precision(const QuantizeConfig& config, const m
     const auto at = seen.statistics.find(tensor->leader);
     return at == seen.statistics.end() || at->second.empty() ? std::nullopt : std::optional(at->second.range);
   };
-  optimize::PrecisionOptions options{.threads = config.threads, .rates = rates};
+  optimize::PrecisionOptions options{.threads = config.threads, .rates = profile.cost};
+  options.wide_weight_operators = operators_with_wide_weights(profile);
+  options.float_joins = profile.cost.mac_float <= profile.cost.mac_16x16;
   const PrecisionLimits& limits = config.precision_limits;
   options.most_cost = limits.most_cost.value_or(config.search.target_cost.value_or(options.most_cost));
   options.least_gain_db = limits.least_gain_db.value_or(options.least_gain_db);
@@ -87,19 +117,10 @@ optimize::PrecisionResult select_precision(const QuantizeConfig& config, const m
   return optimize::choose_precision(methods, range_of, *held_out, options, reporter);
 }
 
-optimize::ActivationBits wide_activations(const std::vector<std::string>& names, const ir::Graph& graph) {
-  optimize::ActivationBits bits;
-  for (const std::string& name : names) {
-    const ir::ValueId id = graph.find_value(name);
-    if (id == ir::kNoValue || graph.is_constant(id)) {
-      std::vector<std::string> all;
-      for (const ir::ValueId known : graph.value_ids()) {
-        if (!graph.is_constant(known)) all.push_back(graph.value(known).name);
-      }
-      throw Error(ErrorCode::kUsage, format("--wide-activations: the model has no activation '{}'{}", name, did_you_mean(name, all)));
-    }
-    bits[id] = kWideBits;
-  }
+optimize::TensorBits wide_tensors(const QuantizeConfig& config, const ir::Graph& graph) {
+  optimize::TensorBits bits;
+  add_wide(config.wide_activations, graph, false, bits);
+  add_wide(config.wide_weights, graph, true, bits);
   return bits;
 }
 
@@ -113,7 +134,7 @@ std::vector<optimize::StageRow> precision_rows(const ir::Graph& graph, const opt
     for (const auto& [name, db] : step.blocks) row.score->blocks.push_back({name, db});
     row.decision = rows.empty() ? "start" : step.kept ? "kept" : "rolled back";
     row.reason = rows.empty() ? "all activations as planned"
-                              : format("{}: {} activations at more than 8 bits, relative cost {:.3f}", step.name, step.wide, step.cost);
+                              : format("{}: {} at more than 8 bits, relative cost {:.3f}", step.name, wide_line(step.wide), step.cost);
     if (step.name == "head") row.outcome.notes = optimize::head_summary(graph, precision.head);
     rows.push_back(std::move(row));
   }

@@ -105,11 +105,14 @@ void say_plan(const passes::PlanNotes& notes, Reporter& reporter) {
   add(notes.unblocked, "weights without blocks");
 }
 
-passes::PlanOptions plan_options(const QuantizeConfig& config, const std::optional<Overrides>& overrides, const optimize::ActivationBits& wide) {
+passes::PlanOptions plan_options(const QuantizeConfig& config, const std::optional<Overrides>& overrides, const optimize::TensorBits& wide) {
   passes::PlanOptions options{.rules = config.precision};
   options.blocks = config.blocks;
   if (overrides) add_to_plan(*overrides, options);
-  options.tensor_bits.insert(wide.begin(), wide.end());
+  for (const auto& [id, bits] : wide) {
+    if (bits >= optimize::kFloatBits) options.float_tensors.insert(id);
+    else options.tensor_bits.emplace(id, bits);
+  }
   return options;
 }
 
@@ -172,9 +175,9 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
   passes::ChosenRanges chosen;  // once all samples were seen
 
   std::optional<Overrides> overrides = load_overrides(config.overrides, result.model, reporter);
-  optimize::ActivationBits wide = wide_activations(config.wide_activations, state.graph);
-  const PlanFunction plan = [&](model::ModelState& target, const optimize::ActivationBits& more) {
-    optimize::ActivationBits bits = wide;
+  optimize::TensorBits wide = wide_tensors(config, state.graph);
+  const PlanFunction plan = [&](model::ModelState& target, const optimize::TensorBits& more) {
+    optimize::TensorBits bits = wide;
     bits.insert(more.begin(), more.end());
     result.plan_notes = passes::plan_quantization(target, result.profile, ops::builtin_registry(), plan_options(config, overrides, bits));
     apply_schemas(config, target.plan);
@@ -209,7 +212,7 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
     quantizer.collect = [&](const ir::Graph& graph, const data::SampleSource& source) { return shared->collect(graph, source, config.threads, reporter); };
   }
   if (config.chooses_precision() && data.source) {
-    const auto select = [&] { return select_precision(config, state, plan, *data.source, result.profile.cost, shared, reporter); };
+    const auto select = [&] { return select_precision(config, state, plan, *data.source, result.profile, shared, reporter); };
     result.precision = shared != nullptr ? shared->precision(range_options(config), state.graph, select) : select();
     for (const optimize::PrecisionChoice& choice : result.precision->choices) wide[choice.value] = choice.bits;
   }

@@ -150,6 +150,7 @@ std::vector<RecipeField> make_fields() {
        [](C& c, const Json& value) { c.bias_overflow_guard = !value.get<bool>(); }},
       value_of("optimizations", &C::optimizations, "stages, see `qtool list stages`"),
       value_of("wide-activations", &C::wide_activations, "tensors whose quantizers get 16 bits, as a search found them"),
+      value_of("wide-weights", &C::wide_weights, "weights with 16 bits, as a search found them"),
       value_of("outputs-min-max", &C::outputs_min_max, "last layers, outputs and 16-bit tensors keep min-max under any calibration method"),
       bits_of("keep-aside", &C::keep_aside, "calibration samples that ranges do not see"),
       value_of("accept", &C::accept, "auto: a stage is kept only if it measures better; always"),

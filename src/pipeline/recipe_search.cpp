@@ -19,6 +19,7 @@ namespace qtool::pipeline {
 namespace {
 
 constexpr double kDefaultDrop = 0.5;    // points
+constexpr double kUncertainty = 3.0;    // of the drop without labels: a factor
 constexpr double kLeastGainDb = 0.05;   // a gain below this is noise of the few samples it is measured on
 
 using Clock = std::chrono::steady_clock;
@@ -43,9 +44,11 @@ class RecipeSearch {
   QuantizedModel run() {
     if (!config_.search.evaluation.labels.empty()) measure_float();
     start();
-    for (const SearchStep& step : search_steps(config_)) {
-      if (met()) break;
-      attempt(step);
+    std::vector<SearchStep> steps = search_steps(config_);
+    for (size_t next = 0; next < steps.size(); ++next) {
+      if (surely_met() || (steps[next].costly && met())) break;
+      order_by_noise(steps, next);
+      attempt(steps[next]);
     }
     if (met() && record_.target_given) attempt_narrow_weights();
     finish();
@@ -115,8 +118,27 @@ class RecipeSearch {
   [[nodiscard]] bool meets(const SearchRow& row) const { return drop_of(row) <= record_.target_drop && within_cost(row); }
   [[nodiscard]] bool within_cost(const SearchRow& row) const { return !record_.target_cost || row.cost <= *record_.target_cost; }
   [[nodiscard]] bool met() const { return meets(record_.rows[best_row_]); }
+  // An estimate that just meets the target is no reason to leave out what costs no speed.
+  [[nodiscard]] bool surely_met() const {
+    const SearchRow& best = record_.rows[best_row_];
+    return met() && (best.drop || kUncertainty * best.expected_drop <= record_.target_drop);
+  }
 
   // ---- steps -----------------------------------------------------------------------------------------------------------
+
+  // There may be time for one of the two only.
+  void order_by_noise(std::vector<SearchStep>& steps, size_t next) const {
+    if (next + 1 >= steps.size() || steps[next].against != NoiseSource::kActivations || steps[next + 1].against != NoiseSource::kWeights) return;
+    if (weight_share() > 0.5) std::swap(steps[next], steps[next + 1]);
+  }
+
+  // Of the noise power of the recipe so far.
+  [[nodiscard]] double weight_share() const {
+    const QuantizedModel& quantized = accepted_->quantized;
+    model::ModelState only = quantized.model.state;
+    std::erase_if(only.encodings, [&](const auto& entry) { return !only.graph.is_constant(entry.first); });
+    return std::pow(10.0, (*record_.rows[accepted_row_].proxy_db - judge_.figures(only, quantized.profile.cost).noise_db) / 10.0);
+  }
 
   void attempt(const SearchStep& step) {
     if (step.costly && !record_.target_given && !record_.target_cost) return;
@@ -264,7 +286,9 @@ class RecipeSearch {
                                          : format("about {:.2f} points below FP32 expected ({:.1f} dB on samples kept aside)", best.expected_drop, *best.proxy_db);
     const std::string target = format("the {} of {} points{}", record_.target_given ? "target" : "default target", record_.target_drop,
                                       record_.target_cost ? format(" at a relative cost of at most {}", *record_.target_cost) : std::string());
-    if (record_.target_met && best_row_ == 0) return format("plain quantization meets {} already: {}; nothing else was tried", target, figure);
+    if (record_.target_met && best_row_ == 0) {
+      return format("plain quantization meets {} already: {}; {}", target, figure, record_.rows.size() == 1 ? "nothing else was tried" : "nothing tried is better");
+    }
     if (record_.target_met) return format("'{}' meets {}: {}, relative cost {:.3f}", best.step, target, figure, best.cost);
     return format("{} is not reached; the best is '{}': {}, relative cost {:.3f}{}", target, best.step, figure, best.cost,
                   record_.cut_by_budget ? "; steps were skipped for want of time" : "");

@@ -27,13 +27,15 @@ Json row_json(const SearchRow& row) {
   json["drop"] = or_null(row.drop);
   json["relative_cost"] = row.cost;
   json["converts"] = row.converts;
-  json["wide_activations"] = row.wide;
+  json["wide_activations"] = row.wide.activations;
+  json["wide_weights"] = row.wide.weights;
   json["pareto"] = row.pareto;
   return json;
 }
 
 std::string figures(const SearchRow& row, const std::string& metric) {
-  std::string text = format("relative cost {:.3f}, {} conversions, {} wide activations", row.cost, row.converts, row.wide);
+  std::string text = format("relative cost {:.3f}, {} conversions, {} wide activations", row.cost, row.converts, row.wide.activations);
+  if (row.wide.weights > 0) text += format(", {} wide weights", row.wide.weights);
   if (row.drop) text += format("; {} {:.2f}, drop {:.2f}", metric, 100.0 * *row.metric, *row.drop);
   else text += format("; expected drop {:.2f}", row.expected_drop);
   return text;

@@ -50,6 +50,16 @@ bool settle_method(QuantizeConfig& config, const QuantizedModel& found) {
   return true;
 }
 
+// A glob that matches this name alone.
+std::string literal(const std::string& name) {
+  std::string pattern;
+  for (const char c : name) {
+    if (std::string_view("*?[]\\").find(c) != std::string_view::npos) pattern += '\\';
+    pattern += c;
+  }
+  return pattern;
+}
+
 SearchStep selective_step(const std::string& name, double least_gain_db, double most_cost) {
   return {.name = name, .extra = 14.0, .costly = true,
           .propose = [=](const QuantizeConfig& config) {
@@ -68,6 +78,7 @@ SearchStep uniform_step(const std::string& name, int activations, std::optional<
             if (weights) next.weights_bitwidth = weights;
             next.bias_bitwidth = 32;
             next.wide_activations.clear();
+            next.wide_weights.clear();
             const model::TargetProfile before = resolved_profile(config), after = resolved_profile(next);
             if (before.activation_bits == after.activation_bits && before.weight_bits == after.weight_bits) return std::nullopt;
             return next;
@@ -106,9 +117,11 @@ std::vector<SearchStep> search_steps(const QuantizeConfig& asked) {
                        QuantizeConfig next = config;
                        next.activation_method = "auto";
                        return next;
-                     }});
+                     },
+                     .against = NoiseSource::kActivations});
   }
-  steps.push_back({.name = "adaround", .extra = 15.0, .propose = [](const QuantizeConfig& config) { return with_optimization(config, {"adaround"}); }});
+  steps.push_back({.name = "adaround", .extra = 15.0, .propose = [](const QuantizeConfig& config) { return with_optimization(config, {"adaround"}); },
+                   .against = NoiseSource::kWeights});
   for (const Finer& finer : kFiner) steps.push_back(selective_step(finer.name, finer.least_gain_db, finer.most_cost));
   steps.push_back(uniform_step("16-bit activations", 16, std::nullopt));
   steps.push_back(uniform_step("16-bit weights", 16, 16));
@@ -120,8 +133,11 @@ void settle_precision(QuantizeConfig& config, const QuantizedModel& found) {
   std::erase_if(config.optimizations, [](const std::string& name) { return name == "head" || name == "selective"; });
   config.precision_limits = {};
   if (!found.precision) return;
+  const ir::Graph& graph = found.model.state.graph;
   for (const optimize::PrecisionChoice& choice : found.precision->choices) {
-    config.wide_activations.push_back(found.model.state.graph.value(choice.value).name);
+    const std::string& name = graph.value(choice.value).name;
+    if (choice.bits >= optimize::kFloatBits) config.precision.push_back({.kind = passes::PrecisionRule::Kind::kFloat, .pattern = literal(name), .option = "--float"});
+    else (graph.is_constant(choice.value) ? config.wide_weights : config.wide_activations).push_back(name);
   }
   config.outputs_min_max = true;
 }

@@ -23,4 +23,10 @@ struct Cost {
 // Cost of `state` over that of the same graph with 8-bit activations and weights throughout.
 [[nodiscard]] double relative_cost(const model::ModelState& state, const model::CostRates& rates = {});
 
+// Tensors with more than 8 bits.
+struct WideTensors {
+  size_t activations = 0, weights = 0;
+};
+[[nodiscard]] WideTensors wide_tensors(const model::ModelState& state);
+
 }  // namespace qtool::optimize

@@ -21,7 +21,8 @@ class SimulationNoise {
   [[nodiscard]] const OutputMeasure& measure() const { return *measure_; }
   [[nodiscard]] int64_t samples() const { return static_cast<int64_t>(references_.size()); }
 
-  // Of `state`'s graph on its encodings; inputs and outputs must be those of the float graph.
+  // Of `state`'s graph on its encodings; inputs and outputs must be those of the float graph. Outputs that a quantized model
+  // leaves without a grid are half floats.
   [[nodiscard]] OutputNoise of(const model::ModelState& state) const;
 
  private:

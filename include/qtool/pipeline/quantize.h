@@ -72,6 +72,7 @@ struct QuantizeConfig {
   SearchOptions search;                            // of "auto"
   PrecisionLimits precision_limits;                // of "selective"
   std::vector<std::string> wide_activations;       // --wide-activations: tensors with 16 bits, as a search found them
+  std::vector<std::string> wide_weights;           // --wide-weights: the same for weights; their layers must read 16 bits
   bool outputs_min_max = false;                    // --outputs-min-max: last layers and outputs keep min-max under any method
   std::optional<int> keep_aside;                   // --keep-aside: calibration samples that ranges do not see
   std::filesystem::path cost_model;                // --cost-model: rates instead of the profile's

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "qtool/optimize/cost_model.h"
+
 namespace qtool::pipeline {
 
 // One step of the search. Figures are those of the recipe with this step, kept or not; empty when it was not run.
@@ -19,7 +21,7 @@ struct SearchRow {
   std::optional<double> metric, drop;                  // 0..1, and points below FP32; with labels, where it was measured
   double cost = 0.0;                                   // relative to 8 bits everywhere (cost_model.h)
   int64_t converts = 0;                                // conversions between widths
-  size_t wide = 0;                                     // activations with more than 8 bits
+  optimize::WideTensors wide = {};                     // with more than 8 bits
   double seconds = 0.0, estimated_seconds = 0.0;
   std::string decision;                                // "start", "kept", "rolled back", "nothing to do", "skipped"
   std::string reason;

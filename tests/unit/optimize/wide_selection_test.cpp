@@ -68,5 +68,39 @@ TEST(WideSelection, OnlyTogetherDoTheyPay) {
   EXPECT_EQ(wide.size(), 2u);
 }
 
+// Adds the weight of the layer that reads quantizer `input`.
+void add_weight(Chain& c, const std::string& name, size_t input, double noise) {
+  const ir::ValueId id = c.state.graph.find_value(name);
+  c.quantizers.push_back({.leader = id, .members = {id}, .noise = {{1.0}, {noise}}, .reads = c.quantizers[input].leader});
+}
+
+TEST(WideSelection, AWeightBringsAlongWhatItsLayerReads) {
+  Chain c = chain({1e-6, 1e-6, 1e-6});
+  add_weight(c, "w3", 1, 1e-2);
+  EXPECT_EQ(select_wide(c.state, c.quantizers, {{1.0}, {1.1e-2}}, kOneBlock, {.most_cost = 4.0}), (std::vector<size_t>{1, 3}));
+}
+
+TEST(WideSelection, AWeightBehindAWideInputGoesAlone) {
+  Chain c = chain({1e-6, 1e-6, 1e-6});
+  add_weight(c, "w3", 1, 1e-2);
+  c.state.encodings.at(c.quantizers[1].leader).encoding.bits = 16;
+  c.quantizers.erase(c.quantizers.begin() + 1);
+  EXPECT_EQ(select_wide(c.state, c.quantizers, {{1.0}, {1.1e-2}}, kOneBlock, {.most_cost = 4.0}), (std::vector<size_t>{2}));
+}
+
+TEST(WideSelection, AWeightIsPaidForWithItsInput) {
+  Chain c = chain({1e-6, 1e-6, 1e-6});
+  add_weight(c, "w3", 1, 1e-2);
+  const double of_input = cost_with(c, {1});
+  ASSERT_LT(of_input, cost_with(c, {1, 3}));
+  EXPECT_TRUE(select_wide(c.state, c.quantizers, {{1.0}, {1.1e-2}}, kOneBlock, {.most_cost = of_input}).empty());
+}
+
+TEST(WideSelection, WeightsHoldNoMoreNoiseThanTheFloor) {
+  Chain c = chain({1e-3, 1e-6, 1e-6});
+  add_weight(c, "w3", 1, 1e-2);  // alone ten times what all weights do together
+  EXPECT_EQ(select_wide(c.state, c.quantizers, kFloor, kOneBlock, {.least_gain_db = 1.0, .most_cost = 4.0}).front(), 0u);
+}
+
 }  // namespace
 }  // namespace qtool::optimize::testing

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <random>
 
 #include "dead_outputs.h"
@@ -60,7 +61,7 @@ model::ModelState detector(const Dialect& d) {
   return b.build();
 }
 
-QuantizedModel quantized(const Dialect& dialect, std::vector<std::string> optimizations) {
+QuantizedModel quantized(const Dialect& dialect, std::vector<std::string> optimizations, const std::string& cost_model = "") {
   std::vector<data::Sample> samples;
   for (unsigned seed = 0; seed < 32; ++seed) samples.push_back({{"images", random_tensor({1, 3, 4, 4}, 100 + seed)}});
   CalibrationData data;
@@ -70,6 +71,7 @@ QuantizedModel quantized(const Dialect& dialect, std::vector<std::string> optimi
   config.model.path = "detector.onnx";
   config.profile = "htp";
   config.optimizations = std::move(optimizations);
+  config.cost_model = cost_model;
   SilentReporter silent;
   StageClock clock;
   return quantize_in_memory(config, {.state = detector(dialect)}, data, clock, silent);
@@ -133,12 +135,76 @@ TEST(SelectivePrecision, AutoLeavesScoresWithinALevelOfTheirOwnScale) {
   EXPECT_LT(score_error(model), 1.0 / 255.0 + 0.02);
 }
 
+// What the join itself does to scores that lie on their own 8-bit grid: 16 bits over 640 pixels move them by more than a level.
+TEST(SelectivePrecision, JoinedOutputsStayFloatWhereSixteenBitsAreTooCoarse) {
+  // In a network as small as this one the output is much of the cost.
+  const std::string rates = ::testing::TempDir() + "free_bytes.json";
+  std::ofstream(rates) << R"({"schema": 1, "name": "free bytes", "cost": {"byte": 0, "convert_byte": 0}})";
+  const QuantizedModel model = quantized(kPlain, {"selective"}, rates);
+  const auto& graph = model.model.state.graph;
+  EXPECT_EQ(model::find_encoding(model.model.state.encodings, graph.outputs[0]), nullptr);
+  EXPECT_THAT(model.precision->steps.back().name, HasSubstr("in float"));
+  EXPECT_TRUE(model.precision->steps.back().kept);
+  const ir::ValueId scores = graph.node(graph.producer(graph.outputs[0])).inputs[1];
+  EXPECT_EQ(model::find_encoding(model.model.state.encodings, scores)->bits, 8);
+}
+
 TEST(SelectivePrecision, AutoSettlesOnOptionsThatNeedNoSearch) {
   const QuantizedModel searched = quantized(kPlain, {"auto"});
   ASSERT_TRUE(searched.resolved);
   EXPECT_FALSE(searched.resolved->automatic());
   EXPECT_FALSE(searched.resolved->chooses_precision());
   EXPECT_THAT(searched.resolved->wide_activations, Not(IsEmpty()));
+}
+
+// A layer whose rows hold one huge weight, for a channel that is silent: 8 bits leave nothing of the others.
+QuantizedModel with_lopsided_weights(const std::string& profile, const std::vector<std::string>& optimizations, const std::vector<std::string>& wide = {}) {
+  GraphBuilder b;
+  const auto x = b.input("images", {1, 3, 4, 4});
+  Tensor lopsided = random_tensor({8, 3, 1, 1}, 5, -0.5f, 0.5f);
+  for (size_t row = 0; row < 8; ++row) lopsided.mutable_data<float>()[3 * row] = 60.0f;
+  const auto stem = b.node("Relu", {b.node("Conv", {x, b.constant("lopsided", std::move(lopsided))}, "stem")}, "body");
+  b.output(b.node("Conv", {stem, b.constant("plain", random_tensor({8, 8, 3, 3}, 6, -0.5f, 0.5f))}, "y", {{"pads", qtool::testing::Ints{1, 1, 1, 1}}}));
+  std::vector<data::Sample> samples;
+  for (unsigned seed = 0; seed < 32; ++seed) {
+    Tensor image = random_tensor({1, 3, 4, 4}, 100 + seed);
+    for (size_t i = 0; i < 16; ++i) image.mutable_data<float>()[i] = 0.0f;
+    samples.push_back({{"images", std::move(image)}});
+  }
+  CalibrationData data;
+  data.source = std::make_unique<MemorySource>(std::move(samples));
+  data.sample_sha256.resize(32);
+  QuantizeConfig config;
+  config.model.path = "lopsided.onnx";
+  config.profile = profile;
+  config.optimizations = optimizations;
+  config.search.target_cost = 2.0;
+  if (!wide.empty()) config.wide_activations = {"images"}, config.wide_weights = wide;
+  SilentReporter silent;
+  StageClock clock;
+  return quantize_in_memory(config, {.state = b.build()}, data, clock, silent);
+}
+
+const quant::Encoding& encoding_of(const QuantizedModel& model, const std::string& name) {
+  return *model::find_encoding(model.model.state.encodings, model.model.state.graph.find_value(name));
+}
+
+TEST(SelectivePrecision, ALayerThatEightBitsRuinHasSixteenBitWeightsAndInput) {
+  const QuantizedModel model = with_lopsided_weights("htp", {"selective"});
+  EXPECT_EQ(encoding_of(model, "lopsided").bits, 16);
+  EXPECT_EQ(encoding_of(model, "images").bits, 16);
+  EXPECT_EQ(encoding_of(model, "plain").bits, 8);
+  EXPECT_EQ(model.precision->steps.back().wide.weights, 1u);
+}
+
+TEST(SelectivePrecision, NoWideWeightsWhereTheProfileHasNone) {
+  for (const char* profile : {"htp-v68", "dsp"}) EXPECT_EQ(encoding_of(with_lopsided_weights(profile, {"selective"}), "lopsided").bits, 8) << profile;
+}
+
+TEST(SelectivePrecision, WideWeightsByNameGiveTheSameEncoding) {
+  const QuantizedModel searched = with_lopsided_weights("htp", {"selective"}), named = with_lopsided_weights("htp", {}, {"lopsided"});
+  EXPECT_EQ(encoding_of(searched, "lopsided").grids[0].scale, encoding_of(named, "lopsided").grids[0].scale);
+  EXPECT_EQ(encoding_of(named, "lopsided").bits, 16);
 }
 
 }  // namespace
