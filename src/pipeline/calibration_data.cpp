@@ -75,14 +75,10 @@ std::map<std::string, optimize::ChannelMoments> image_input_moments(const DataOp
   return {{inputs[0].name, std::move(moments)}};
 }
 
-namespace {
-
 std::string hash_of(const std::vector<std::string>& hashes) {
   const std::string all = format("{}", join(hashes, "\n"));
   return sha256_hex(std::as_bytes(std::span(all)));
 }
-
-}  // namespace
 
 CalibrationData without_samples_aside(const CalibrationData& data, int64_t most) {
   CalibrationData part{.preprocessing_line = data.preprocessing_line, .preprocessing_json = data.preprocessing_json,

@@ -29,6 +29,9 @@ struct CalibrationData {
 [[nodiscard]] CalibrationData open_calibration_data(const DataOptions& options, const ir::Graph& graph, int threads,
                                                     Reporter& reporter, size_t picture_budget = 0);
 
+// Of all samples, from the hash of each, in order.
+[[nodiscard]] std::string hash_of(const std::vector<std::string>& hashes);
+
 // What the options say about pictures.
 [[nodiscard]] data::PreprocessingRequest request_of(const DataOptions& options);
 

@@ -54,8 +54,7 @@ CalibrationData synthetic_calibration_data(const DataOptions& options, const ir:
     const std::string name = format("{}, {} of {}", kGenerator, i, count);
     result.sample_sha256.push_back(sha256_hex(std::as_bytes(std::span(name))));
   }
-  const std::string all = format("{}", join(result.sample_sha256, "\n"));
-  result.sha256 = sha256_hex(std::as_bytes(std::span(all)));
+  result.sha256 = hash_of(result.sample_sha256);
   result.synthetic = true;
   reporter.info(format("no samples, and no batch norm statistics in the model: calibrating on {} synthetic pictures, prepared by {}", count,
                        result.preprocessing_line));

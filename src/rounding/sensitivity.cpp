@@ -49,8 +49,8 @@ void add_products(const LayerSite& site, const Tensor& v, std::vector<float>& g)
 
 bool can_couple(const LayerSite& site) { return site.shape.channels() > 1 && site.shape.channels() <= kMostChannels && (site.shape.groups == 1 || site.shape.outputs == 1); }
 
-// The nearest end behind each site in topological order.
-std::map<ValueId, ValueId> ends_of(const ir::Graph& graph, const std::vector<LayerSite>& sites, const std::vector<ValueId>& ends) {
+// The nearest end behind each value in topological order.
+std::map<ValueId, ValueId> ends_of(const ir::Graph& graph, const std::vector<ValueId>& ends) {
   std::map<ValueId, ValueId> result;
   std::vector<ir::NodeId> order = graph.topological_order();
   ValueId end = ir::kNoValue;
@@ -60,16 +60,14 @@ std::map<ValueId, ValueId> ends_of(const ir::Graph& graph, const std::vector<Lay
       result[output] = end;
     }
   }
-  std::map<ValueId, ValueId> of_sites;
-  for (const LayerSite& site : sites) of_sites[site.output] = result.at(site.output);
-  return of_sites;
+  return result;
 }
 
 class Estimate {
  public:
   Estimate(const ir::Graph& reference, const std::vector<LayerSite>& sites, std::vector<ValueId> ends)
       : reference_(reference), sites_(sites), ends_(std::move(ends)), layers_(sites.size()) {
-    const std::map<ValueId, ValueId> behind = ends_of(reference, sites, ends_);
+    const std::map<ValueId, ValueId> behind = ends_of(reference, ends_);
     std::vector<ValueId> wanted;
     for (const LayerSite& site : sites) {
       if (can_couple(site) && behind.at(site.output) != site.output) wanted.push_back(site.output);

@@ -73,11 +73,9 @@ std::optional<LayerSolution> offer_descent(const LayerProblem& problem, const Re
 }
 
 // The coupled answer if the block's end says so on the images kept aside.
-LayerSolution better_at_block_end(LayerSolution best, std::optional<LayerSolution> coupled, const Judge& judge, const BlockJudge* block, LayerErrors& errors) {
+LayerSolution better_at_block_end(LayerSolution best, std::optional<LayerSolution> coupled, const Judge& judge, const BlockJudge* block) {
   if (!coupled || block == nullptr || (best.method != kDescentMethod && best.method != kTabuMethod)) return best;
-  errors.block_before = block->error(best.weights, best.bias);
-  errors.block = block->error(coupled->weights, coupled->bias);
-  if (!(errors.block < errors.block_before)) return best;
+  if (!(block->error(coupled->weights, coupled->bias) < block->error(best.weights, best.bias))) return best;
   coupled->error = judge.error(coupled->weights, coupled->bias);
   return std::move(*coupled);
 }
@@ -100,7 +98,7 @@ LayerSolution search_scales(const LayerProblem& problem, const Judge& judge) {
   return found;
 }
 
-LayerSolution best_of_all(const LayerProblem& problem, const AdaroundOptions& options, const Judge& judge, LayerSolution nearest, LayerErrors& errors,
+LayerSolution best_of_all(const LayerProblem& problem, const AdaroundOptions& options, const Judge& judge, LayerSolution nearest, double& real_error,
                           const BlockJudge* block) {
   const Regression regression(problem);
   Choice choice(judge);
@@ -112,8 +110,8 @@ LayerSolution best_of_all(const LayerProblem& problem, const AdaroundOptions& op
   LayerSolution at_scales = nearest_with_bias(scaled, regression, "seqmse, bias");
   if (problem.bias.empty()) at_scales.bias.clear();
   choice.offer(std::move(at_scales));
-  std::optional<LayerSolution> coupled = offer_descent(problem, regression, judge, choice, options.tabu, errors.real);
-  return better_at_block_end(choice.take(), std::move(coupled), judge, block, errors);
+  std::optional<LayerSolution> coupled = offer_descent(problem, regression, judge, choice, options.tabu, real_error);
+  return better_at_block_end(choice.take(), std::move(coupled), judge, block);
 }
 
 }  // namespace
@@ -145,7 +143,7 @@ LayerSolution solve_layer(const LayerProblem& problem, const AdaroundOptions& op
     found.error = judge.error(found.weights, found.bias);
     return found;
   }
-  return best_of_all(problem, options, judge, std::move(nearest), errors, block);
+  return best_of_all(problem, options, judge, std::move(nearest), errors.real, block);
 }
 
 }  // namespace qtool::rounding

@@ -11,7 +11,6 @@ namespace qtool::rounding {
 struct LayerErrors {
   double nearest = 0.0;  // plain nearest rounding
   double real = 0.0;     // the best weights found before any rounding: what more bits come to
-  double block_before = 0.0, block = 0.0;  // at the end of the block: channels for themselves, and coupled; 0: not tried
 };
 
 // The candidate with the least error on judged rows; plain nearest rounding is always one.
