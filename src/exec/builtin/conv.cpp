@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "dnnl_support.h"
+#include "grouped.h"
 #include "integer_product.h"
 #include "pointwise.h"
 #include "qtool/exec/registry.h"
@@ -113,6 +114,18 @@ std::optional<Primitive> make_primitive(const Geometry& g, Layout from, Layout t
   }
 }
 
+bool is_fast(const std::optional<Primitive>& primitive) {
+  return primitive && !is_reference_impl(primitive->impl) && primitive->impl.find(":ref") == std::string::npos;
+}
+
+// Whether oneDNN has a kernel for these groups that keeps channel blocks: depthwise, or groups of whole blocks. Its 1x1
+// kernel for groups is slower than ours.
+bool groups_suit_onednn(const KernelRequest& request, const Geometry& g) {
+  if (request.input_shape(1).span_count(2, request.input_shape(1).rank()) == 1) return false;
+  const Layout blocked{request.block};
+  return is_fast(make_primitive(g, blocked, blocked, request.has_input(2), {}));
+}
+
 struct Chosen {
   Primitive primitive;
   Layout from, to;
@@ -128,9 +141,7 @@ std::optional<Chosen> choose_primitive(const KernelRequest& request, const Geome
   attempts.emplace_back(plain, plain);
   for (const auto& [from, to] : attempts) {
     auto primitive = make_primitive(g, from, to, with_bias, activation);
-    if (primitive && !is_reference_impl(primitive->impl) && primitive->impl.find(":ref") == std::string::npos) {
-      return Chosen{std::move(*primitive), from, to};
-    }
+    if (is_fast(primitive)) return Chosen{std::move(*primitive), from, to};
   }
   return std::nullopt;
 }
@@ -297,6 +308,9 @@ KernelFactory conv(bool transposed) {
     if (!transposed && !simulated) {
       if (auto choice = winograd_conv(request)) return choice;
       if (auto choice = pointwise_conv(request)) return choice;
+      if (geometry->groups > 1 && !groups_suit_onednn(request, *geometry)) {
+        if (auto choice = grouped_conv(request)) return choice;
+      }
     }
     return float_conv(request, *geometry);
   };
