@@ -71,18 +71,23 @@ bool same_planes(const GroupedUnit& a, const GroupedUnit& b) {
   return true;
 }
 
-// The weights of one output block, in the order in which the kernel reads them.
-float* pack_block(GroupedJob::Form form, const GroupedChannels& c, const GroupedUnit& unit, int64_t block, const float* from,
-                  int64_t taps, float* to) {
+// The weight of one output channel for one lane of a plane and one tap; zero outside of its group.
+float weight_at(const GroupedChannels& c, int64_t channel, int64_t index, const float* from, int64_t taps, int64_t tap) {
+  if (channel >= c.out || index < 0 || index >= c.in_per_group()) return 0.0f;
+  return from[(channel * c.in_per_group() + index) * taps + tap];
+}
+
+// The weights of `blocks` output blocks that are multiplied together, in the order in which the kernel reads them.
+float* pack_group(GroupedJob::Form form, const GroupedChannels& c, const GroupedUnit& unit, int64_t first_block, int64_t blocks,
+                  const float* from, int64_t taps, float* to) {
   for (size_t p = 0; p < unit.planes.size(); ++p) {
+    const int64_t first_read = unit.sources[p][0].block * c.block + unit.planes[p].first_lane;
     for (int64_t tap = 0; tap < taps; ++tap) {
-      for (int64_t l = 0; l < unit.planes[p].lanes; ++l, to += c.block) {
-        for (int64_t lane = 0; lane < c.block && block * c.block + lane < c.out; ++lane) {
-          const int64_t channel = block * c.block + lane;
-          const int64_t read = unit.sources[p][0].block * c.block + unit.planes[p].first_lane + l;
-          const int64_t index = form == GroupedJob::kLanes ? static_cast<int64_t>(p) : read - first_input_of(c, channel);
-          if (index < 0 || index >= c.in_per_group()) continue;
-          to[lane] = from[(channel * c.in_per_group() + index) * taps + tap];
+      for (int64_t l = 0; l < unit.planes[p].lanes; ++l) {
+        for (int64_t lane = 0; lane < blocks * c.block; ++lane) {
+          const int64_t channel = first_block * c.block + lane;
+          const int64_t index = form == GroupedJob::kLanes ? static_cast<int64_t>(p) : first_read + l - first_input_of(c, channel);
+          *to++ = weight_at(c, channel, index, from, taps, tap);
         }
       }
     }
@@ -112,10 +117,10 @@ Tensor pack_grouped_weights(GroupedJob::Form form, const GroupedChannels& channe
   const GroupedUnit& last = units.back();
   Tensor packed(DType::kFloat32, {last.weights_at + last.blocks * last.block_weights});
   float* to = packed.mutable_data<float>().data();
-  std::fill_n(to, packed.shape()[0], 0.0f);
+  const float* from = weights.data<float>().data();
   for (const GroupedUnit& unit : units) {
-    for (int64_t b = 0; b < unit.blocks; ++b) {
-      to = pack_block(form, channels, unit, unit.first_block + b, weights.data<float>().data(), taps, to);
+    for (int64_t b = 0; b < unit.blocks; b += kOutGroup) {
+      to = pack_group(form, channels, unit, unit.first_block + b, std::min(kOutGroup, unit.blocks - b), from, taps, to);
     }
   }
   return packed;

@@ -59,9 +59,9 @@ struct GroupedPlane {
 struct GroupedJob {
   enum Form : int32_t { kLanes, kBroadcast } form;
   const float* source;         // [in_blocks, in, block]
-  const float* weights;        // [block][plane][tap][lane: broadcast form only][block], from the first block of the unit on
-  const float* bias;           // likewise [block][block], or null
-  float* target;               // likewise [block][out][block]
+  const float* weights;        // of the unit: [group][plane][tap][lane: broadcast form only][blocks of the group * block]
+  const float* bias;           // of the unit: [blocks * block], or null
+  float* target;               // of the unit: [blocks, out, block]
   float* scratch;              // patch of all planes; not used when direct
   const GroupedPlane* planes;
   const int64_t* patch_taps;   // offset of each tap, in floats
@@ -89,7 +89,7 @@ struct FloatKernels {
   void (*sigmoid)(const float* x, float* y, int64_t n);
 };
 
-// Output channel blocks multiplied together by one register kernel; the last group may be smaller. Weights are packed
+// Output channel blocks multiplied together by one register kernel; the last group may be smaller. Weights of dense layers are packed
 // [group][in_channels][group blocks * block], for Winograd [group][36][in_channels][group blocks * block].
 inline constexpr int64_t kOutGroup = 2;
 inline constexpr int64_t kWinogradPoints = 36;
