@@ -107,21 +107,19 @@ std::vector<int64_t> tap_offsets(const ops::Window3d& window, int64_t depth_stri
   return offsets;
 }
 
-std::shared_ptr<const GroupedPlan> make_plan(const KernelRequest& request, const ops::Window3d& window,
-                                             const GroupedChannels& channels) {
+std::shared_ptr<GroupedPlan> make_plan(const KernelRequest& request, const Tensor& weights, const ops::Window3d& window,
+                                       const GroupedChannels& channels) {
   auto plan = std::make_shared<GroupedPlan>();
   const int64_t block = channels.block;
   plan->images = request.input_shape(0)[0];
   plan->in_blocks = (channels.in + block - 1) / block;
   set_geometry(plan->job, window);
-  plan->job.finish = finish_of(request.activation);
   choose_form(*plan, channels, window);
   divide(*plan, window, block);
   const int64_t patch_row = plan->job.patch[2] * block, row = window.input[2] * block;
   plan->patch_taps = tap_offsets(window, plan->job.patch[1] * patch_row, patch_row, block);
   plan->direct_taps = tap_offsets(window, window.dilations[0] * window.input[1] * row, row, block);
-  plan->weights = pack_grouped_weights(plan->job.form, channels, plan->units, *request.constant(1), window.kernel_count());
-  plan->bias = padded_bias(request, channels.out_blocks() * block);
+  plan->weights = pack_grouped_weights(plan->job.form, channels, plan->units, weights, window.kernel_count());
   return plan;
 }
 
@@ -168,19 +166,23 @@ void run(const GroupedPlan& plan, const FloatKernels& kernels, const ops::Window
   });
 }
 
-}  // namespace
+struct Parts {
+  GroupedChannels channels;
+  ops::Window3d window;
+};
 
-std::optional<KernelChoice> grouped_conv(const KernelRequest& request) {
-  const FloatKernels& kernels = float_kernels();
+std::optional<Parts> parts_of(const KernelRequest& request) {
   const Shape& source = request.input_shape(0);
-  const GroupedChannels channels{request.node.attr_int("group", 1), source[1], request.output_shape()[1], kernels.block};
-  if (channels.groups == 1 || source.rank() < 3 || source.rank() > 5 || request.block != kernels.block ||
-      request.output_shape().element_count() == 0) {
+  const int64_t block = float_kernels().block;
+  if (source.rank() < 3 || source.rank() > 5 || request.block != block || request.output_shape().element_count() == 0) {
     return std::nullopt;
   }
-  const ops::Window3d window = ops::as_window_3d(ops::conv_window(request.node, source, request.input_shape(1)), source);
-  auto plan = make_plan(request, window, channels);
+  return Parts{{request.node.attr_int("group", 1), source[1], request.output_shape()[1], block},
+               ops::as_window_3d(ops::conv_window(request.node, source, request.input_shape(1)), source)};
+}
 
+KernelChoice choice_of(const KernelRequest& request, std::shared_ptr<const GroupedPlan> plan, const ops::Window3d& window) {
+  const FloatKernels& kernels = float_kernels();
   KernelChoice choice;
   choice.input_layouts = {Layout{request.block}, Layout{}, Layout{}};
   choice.output_layouts = {Layout{request.block}};
@@ -188,6 +190,23 @@ std::optional<KernelChoice> grouped_conv(const KernelRequest& request) {
   choice.scratch_bytes = static_cast<size_t>(plan->patch_floats(kernels.block)) * sizeof(float) * static_cast<size_t>(intra_threads());
   choice.kernel = make_kernel([plan = std::move(plan), &kernels, window](const KernelArgs& args) { run(*plan, kernels, window, args); });
   return choice;
+}
+
+}  // namespace
+
+std::optional<KernelChoice> grouped_conv(const KernelRequest& request) {
+  const auto parts = parts_of(request);
+  if (!parts) return std::nullopt;
+  auto plan = make_plan(request, *request.constant(1), parts->window, parts->channels);
+  plan->job.finish = finish_of(request.activation);
+  plan->bias = padded_bias(request, parts->channels.out_blocks() * parts->channels.block);
+  return choice_of(request, std::move(plan), parts->window);
+}
+
+std::optional<KernelChoice> grouped_sums(const KernelRequest& request, const Tensor& weights) {
+  const auto parts = parts_of(request);
+  if (!parts) return std::nullopt;
+  return choice_of(request, make_plan(request, weights, parts->window, parts->channels), parts->window);
 }
 
 }  // namespace qtool::exec

@@ -4,6 +4,8 @@
 // runs on integer levels (integer_product.h): the products are exact, then one multiply-add per channel.
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <memory>
 #include <numeric>
 
 #include "dnnl_support.h"
@@ -121,6 +123,7 @@ bool is_fast(const std::optional<Primitive>& primitive) {
 // Whether oneDNN has a kernel for these groups that keeps channel blocks: depthwise, or groups of whole blocks. Its 1x1
 // kernel for groups is slower than ours.
 bool groups_suit_onednn(const KernelRequest& request, const Geometry& g) {
+  if (g.transposed || g.groups == 1) return true;
   if (request.input_shape(1).span_count(2, request.input_shape(1).rank()) == 1) return false;
   const Layout blocked{request.block};
   return is_fast(make_primitive(g, blocked, blocked, request.has_input(2), {}));
@@ -131,9 +134,11 @@ struct Chosen {
   Layout from, to;
 };
 
+enum class Accept { kFast, kAny };
+
 // Blocked first; a few input channels stay plain; plain GEMM form where the blocked one has no fast kernel.
 std::optional<Chosen> choose_primitive(const KernelRequest& request, const Geometry& g, bool with_bias,
-                                       const FusedActivation& activation) {
+                                       const FusedActivation& activation, Accept accept = Accept::kFast) {
   const Layout blocked{request.block}, plain{};
   std::vector<std::pair<Layout, Layout>> attempts;
   if (g.source[1] <= 4 && g.groups == 1) attempts.emplace_back(plain, blocked);
@@ -141,7 +146,7 @@ std::optional<Chosen> choose_primitive(const KernelRequest& request, const Geome
   attempts.emplace_back(plain, plain);
   for (const auto& [from, to] : attempts) {
     auto primitive = make_primitive(g, from, to, with_bias, activation);
-    if (is_fast(primitive)) return Chosen{std::move(*primitive), from, to};
+    if (is_fast(primitive) || (accept == Accept::kAny && primitive)) return Chosen{std::move(*primitive), from, to};
   }
   return std::nullopt;
 }
@@ -160,10 +165,10 @@ Tensor pack_weights(const Geometry& g, const Primitive& p, const Tensor& weights
   return pack_constant(stored, weights.raw(), p.weights);
 }
 
-KernelChoice common_choice(const KernelRequest& request, const Chosen& chosen) {
+KernelChoice common_choice(const KernelRequest& request, Layout from, Layout to) {
   KernelChoice choice;
-  choice.input_layouts = {chosen.from, Layout{}, Layout{}};
-  choice.output_layouts = {chosen.to};
+  choice.input_layouts = {from, Layout{}, Layout{}};
+  choice.output_layouts = {to};
   choice.input_absorbed = {false, true, request.has_input(2)};
   return choice;
 }
@@ -182,7 +187,7 @@ std::optional<KernelChoice> float_conv(const KernelRequest& request, const Geome
   const bool silu = request.activation.kind == Kind::kSilu;
   auto chosen = choose_primitive(request, g, bias != nullptr, silu ? FusedActivation{} : request.activation);
   if (!chosen) return std::nullopt;
-  KernelChoice choice = common_choice(request, *chosen);
+  KernelChoice choice = common_choice(request, chosen->from, chosen->to);
   choice.scratch_bytes = chosen->primitive.scratchpad.get_size();
   Tensor packed = pack_weights(g, chosen->primitive, *request.constant(1));
   const int64_t silu_count = silu ? physical_count(g.target, chosen->to) : 0;
@@ -195,6 +200,41 @@ std::optional<KernelChoice> float_conv(const KernelRequest& request, const Geome
 }
 
 // ---- simulation on integer levels -----------------------------------------------------------------------------
+
+// Sums of products of floats, the weights packed inside.
+struct Sums {
+  Layout from, to;
+  size_t scratch_bytes = 0;
+  std::function<void(const float* x, float* y, std::byte* scratch)> run;
+};
+
+Sums sums_of(const Geometry& g, const Chosen& chosen, const Tensor& weights) {
+  return {chosen.from, chosen.to, chosen.primitive.scratchpad.get_size(),
+          [primitive = chosen.primitive, packed = pack_weights(g, chosen.primitive, weights)](const float* x, float* y, std::byte* scratch) {
+            execute(primitive, x, packed, nullptr, y, scratch);
+          }};
+}
+
+Sums sums_of(KernelChoice choice) {
+  return {choice.input_layouts[0], choice.output_layouts[0], choice.scratch_bytes,
+          [kernel = std::shared_ptr<const Kernel>(std::move(choice.kernel))](const float* x, float* y, std::byte* scratch) {
+            const void* in[] = {x, nullptr, nullptr};
+            void* out[] = {y};
+            kernel->run({.in = in, .out = out, .scratch = scratch});
+          }};
+}
+
+// Any kernel of oneDNN is better than none: the reference operator multiplies values, not levels, and rounds.
+std::optional<Sums> choose_sums(const KernelRequest& request, const Geometry& g, const Tensor& weights) {
+  if (groups_suit_onednn(request, g)) {
+    if (const auto chosen = choose_primitive(request, g, false, {})) return sums_of(g, *chosen, weights);
+  }
+  if (!g.transposed) {
+    if (auto choice = grouped_sums(request, weights)) return sums_of(std::move(*choice));
+  }
+  if (const auto chosen = choose_primitive(request, g, false, {}, Accept::kAny)) return sums_of(g, *chosen, weights);
+  return std::nullopt;
+}
 
 struct Epilogue {
   Shape shape;
@@ -259,34 +299,33 @@ std::optional<KernelChoice> integer_conv(const KernelRequest& request, const Geo
   const Tensor levels = constant_levels(*request.constant(1), *weight);
   const auto plan = plan_digits(*activation, levels, channel_axis);
   if (!plan) return std::nullopt;
-  auto chosen = choose_primitive(request, g, false, {});
-  if (!chosen) return std::nullopt;
+  auto product = choose_sums(request, g, levels);
+  if (!product) return std::nullopt;
 
-  Epilogue epilogue{.shape = g.target, .layout = chosen->to, .activation = request.activation};
-  const int64_t padded = (g.out_channels + chosen->to.block - 1) / chosen->to.block * chosen->to.block;
+  Epilogue epilogue{.shape = g.target, .layout = product->to, .activation = request.activation};
+  const int64_t padded = (g.out_channels + product->to.block - 1) / product->to.block * product->to.block;
   epilogue.scale = product_scales(*activation, *weight, g.out_channels);
   epilogue.scale.resize(static_cast<size_t>(padded), 0.0f);
   if (const Tensor* bias = request.constant(2)) epilogue.shift = bias->to_float();
   epilogue.shift.resize(static_cast<size_t>(padded), 0.0f);
 
-  KernelChoice choice = common_choice(request, *chosen);
+  KernelChoice choice = common_choice(request, product->from, product->to);
   choice.exact_product = true;
-  const int64_t source_count = physical_count(g.source, chosen->from);
-  const int64_t target_count = physical_count(g.target, chosen->to);
-  const size_t pad_bytes = align64(chosen->primitive.scratchpad.get_size());
+  const int64_t source_count = physical_count(g.source, product->from);
+  const int64_t target_count = physical_count(g.target, product->to);
+  const size_t pad_bytes = align64(product->scratch_bytes);
   const size_t level_bytes = align64(static_cast<size_t>(source_count) * sizeof(float));
   const size_t sum_bytes = plan->digits > 1 ? static_cast<size_t>(target_count) * sizeof(double) : 0;
   choice.scratch_bytes = pad_bytes + level_bytes + sum_bytes;
-  Tensor packed = pack_weights(g, chosen->primitive, levels);
-  choice.kernel = make_kernel([primitive = std::move(chosen->primitive), packed, plan = *plan, epilogue, source_count,
-                               target_count, pad_bytes, level_bytes](const KernelArgs& args) {
+  choice.kernel = make_kernel([product = std::move(product->run), plan = *plan, epilogue, source_count, target_count, pad_bytes,
+                               level_bytes](const KernelArgs& args) {
     const auto* x = static_cast<const float*>(args.in[0]);
     auto* y = static_cast<float*>(args.out[0]);
     auto* digits = reinterpret_cast<float*>(args.scratch + pad_bytes);
     auto* sums = reinterpret_cast<double*>(args.scratch + pad_bytes + level_bytes);
     for (int digit = 0; digit < plan.digits; ++digit) {
       extract_digit(plan, digit, x, digits, source_count);
-      execute(primitive, digits, packed, nullptr, y, args.scratch);
+      product(digits, y, args.scratch);
       if (plan.digits == 1) return epilogue.apply(y);
       const double weight_of_digit = std::ldexp(1.0, plan.shift * digit);
       for (int64_t i = 0; i < target_count; ++i) sums[i] = (digit == 0 ? 0.0 : sums[i]) + weight_of_digit * y[i];
@@ -308,11 +347,13 @@ KernelFactory conv(bool transposed) {
     if (!transposed && !simulated) {
       if (auto choice = winograd_conv(request)) return choice;
       if (auto choice = pointwise_conv(request)) return choice;
-      if (geometry->groups > 1 && !groups_suit_onednn(request, *geometry)) {
+      if (!groups_suit_onednn(request, *geometry)) {
         if (auto choice = grouped_conv(request)) return choice;
       }
     }
-    return float_conv(request, *geometry);
+    auto choice = float_conv(request, *geometry);
+    if (!choice && !transposed) choice = grouped_conv(request);  // no kernel of oneDNN for this processor
+    return choice;
   };
 }
 

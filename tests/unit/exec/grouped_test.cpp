@@ -1,4 +1,4 @@
-// Grouped convolutions on kernels of our own: both forms, every number of axes, padding, strides, and remainders of
+// Direct convolutions on kernels of our own, grouped or not: both forms, every number of axes, padding, strides, and remainders of
 // channels, groups, rows and boxes.
 #include "grouped.h"
 
@@ -50,6 +50,9 @@ const Layer kLayers[] = {
     {"Pointwise", {1, 60, 9, 9}, {60, 20, 1, 1}},
     {"PointwiseInWholeBlocks", {2, 96, 7, 7}, {64, 48, 1, 1}},
     {"PointwiseWithStride", {1, 60, 9, 9}, {60, 20, 1, 1}, with(0, 2, 2)},
+    {"OneGroup", {1, 20, 9, 9}, {40, 20, 3, 3}, with(1, 2, 2)},
+    {"ThreeInputs", {2, 3, 17, 13}, {20, 3, 5, 5}, with(2, 2)},
+    {"OneGroupPointwise", {1, 33, 9, 9}, {17, 33, 1, 1}},
     {"NoBias", {1, 24, 9, 9}, {24, 4, 3, 3}, with(1, 2), "", false},
     {"Relu", {1, 24, 9, 9}, {24, 4, 3, 3}, with(1, 2), "Relu"},
     {"Clip", {1, 24, 9, 9}, {24, 4, 3, 3}, with(1, 2), "Clip"},
