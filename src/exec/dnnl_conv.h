@@ -43,7 +43,7 @@ enum class Accept { kFast, kAny };
                                                      const FusedActivation& activation, Accept accept = Accept::kFast);
 
 // Whether oneDNN has a kernel for these groups that keeps channel blocks: depthwise, or groups of whole blocks. Its 1x1
-// kernel for groups is slower than ours.
+// kernel for groups and some depthwise ones are slower than ours.
 [[nodiscard]] bool groups_suit(const KernelRequest& request, const Geometry& g);
 
 // ONNX weights as the primitive wants them.

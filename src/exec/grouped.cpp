@@ -44,6 +44,7 @@ void set_geometry(GroupedJob& job, const ops::Window3d& window) {
     job.pads[axis] = window.pads_begin[axis];
   }
   job.tap_count = window.kernel_count();
+  job.adjacent_taps = window.strides[2] == 1 && window.dilations[2] == 1 ? window.kernel[2] : 0;
 }
 
 // Multiply-adds, and moves of vectors counted alike, for one vector of results. Moving a vector into a patch costs about

@@ -67,6 +67,7 @@ struct GroupedJob {
   const int64_t* patch_taps;   // offset of each tap, in floats
   const int64_t* direct_taps;
   int64_t plane_count, tap_count;
+  int64_t adjacent_taps;       // kernel width where neither strides nor dilations part its taps, else 0
   int64_t block_count, block_weights;  // output blocks of the unit; floats between their weights
   int64_t in[3], out[3], strides[3], dilations[3], pads[3];
   int64_t patch[3];            // extents of a plane of the patch

@@ -33,6 +33,8 @@ const Layer kLayers[] = {
     {"Depthwise", {1, 23, 13, 15}, {23, 1, 3, 3}, with(1, 2)},
     {"DepthwiseTwice", {1, 24, 13, 15}, {48, 1, 3, 3}, with(1, 2)},
     {"DepthwiseThrice", {1, 7, 8, 8}, {21, 1, 5, 5}, with(2, 2)},
+    {"DepthwiseSevenWide", {1, 20, 11, 37}, {20, 1, 7, 7}, with(3, 2)},
+    {"TwoInputsAGroupSevenWide", {1, 20, 3, 37}, {20, 2, 3, 7}, with(3, 2)},
     {"DepthwiseWithoutPads", {1, 32, 12, 40}, {32, 1, 3, 3}},
     {"StrideTwo", {1, 24, 15, 31}, {24, 4, 3, 3}, with(1, 2, 2)},
     {"StrideThree", {1, 24, 16, 17}, {24, 4, 3, 3}, with(0, 2, 3)},
