@@ -6,6 +6,8 @@ set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
 set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
 
+set(CMAKE_CXX_FLAGS_INIT -Wno-psabi)  # notes on an old change of the calling convention
+
 get_filename_component(QTOOL_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../build/aarch64-sysroot" ABSOLUTE CACHE)
 set(CMAKE_SYSROOT ${QTOOL_SYSROOT})
 set(CMAKE_FIND_ROOT_PATH ${QTOOL_SYSROOT})
