@@ -77,7 +77,7 @@ std::vector<std::string> dead_output_warnings(const model::ModelState& state, co
     if (grid->bits > 8 && worst->largest < kNegligibleScore) continue;
     warnings.push_back(format("output '{}': {} of {} rows of axis {} (from row {}) are all zero after quantization although the float "
                               "values reach {:.3g}: the grid of [{:.4g}, {:.4g}] has steps of {:.3g}. Boxes and scores that share one "
-                              "tensor cannot share 8 bits: use --optimizations selective, --act_bitwidth 16, or leave the decode tail in float with --float",
+                              "tensor cannot share 8 bits: use --optimizations selective, --act_bitwidth 16, --split-output, or leave the decode tail in float with --float",
                               state.graph.value(id).name, worst->count, outputs[i].shape()[worst->axis], worst->axis, worst->first,
                               worst->largest, grid->min(), grid->max(), grid->grids[0].scale));
   }
