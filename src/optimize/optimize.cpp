@@ -1,5 +1,6 @@
 #include "qtool/optimize/optimize.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -91,6 +92,10 @@ class Optimizer {
     return judge_->score(candidate.state);
   }
 
+  [[nodiscard]] bool has_previews() const {
+    return std::ranges::any_of(stages_, [](const Stage* stage) { return stage->preview; });
+  }
+
   bool apply_previews(Candidate& candidate, const calib::CalibrationResult& calibration) const {
     bool any = false;
     for (const Stage* stage : stages_) {
@@ -130,12 +135,19 @@ class Optimizer {
     return row;
   }
 
-  // row.score: of the candidate as it is; `deciding`: with previews.
+  // row.score: of the candidate as it is; `deciding`: with previews. What the stage has measured itself is not measured again.
   void score_both(const Candidate& candidate, StageRow& row, std::optional<double>& deciding) const {
     if (samples_ == nullptr) return;
+    const std::optional<Score>& known = row.outcome.score;
+    if (known) deciding = known->sqnr_db;
+    if (known && !has_previews()) {
+      row.score = known;
+      return;
+    }
     Candidate tried = candidate;
     const calib::CalibrationResult calibration = encode_quickly(tried);
     row.score = simulate(tried);
+    if (known) return;
     deciding = row.score->sqnr_db;
     if (apply_previews(tried, calibration)) deciding = simulate(tried)->sqnr_db;
   }
