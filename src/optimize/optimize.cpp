@@ -1,5 +1,6 @@
 #include "qtool/optimize/optimize.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -106,10 +107,14 @@ class Optimizer {
 
   StageContext context() const {
     return {.profile = profile_, .relu6 = options_.relu6, .threads = options_.threads, .has_samples = samples_ != nullptr,
-            .samples = samples_, .adaround = options_.adaround,
+            .samples = samples_, .fitting = rest_.get(), .rounding_follows = rounding_follows(), .adaround = options_.adaround,
             .float_difference = [this](const ir::Graph& graph) { return judge_->float_difference(graph); },
             .score = [this](const Candidate& candidate) { return deciding_score(candidate); },
             .reporter = reporter_};
+  }
+
+  bool rounding_follows() const {
+    return std::any_of(stages_.begin(), stages_.end(), [](const Stage* stage) { return stage->rounds; });
   }
 
   // The score that counts: with those correcting stages that follow anyhow and cost next to nothing.

@@ -7,7 +7,9 @@
 //          v1 12 points in float)
 #include <algorithm>
 
+#include "noise_equalization.h"
 #include "qtool/optimize/registry.h"
+#include "qtool/rounding/channel_sensitivity.h"
 #include "qtool/support/format.h"
 #include "rescale.h"
 
@@ -16,6 +18,7 @@ namespace qtool::optimize {
 namespace {
 
 constexpr double kHopeless = 0.05;
+constexpr const char* kMovedBounds = "least noise at the outputs";
 
 struct Attempt {
   Candidate candidate;
@@ -46,6 +49,7 @@ class Attempts {
       if (auto tried = plan(options, "least noise"); tried && tried->plan.damped > 0) finish(std::move(*tried));
       options.branched = true;
       if (branched) (void)exact(options, "least noise, sums and concatenations too");
+      if (context_.fitting != nullptr && !context_.rounding_follows && context_.relu6 == Relu6Policy::kAuto) least_noise();
     }
     if (context_.relu6 != Relu6Policy::kKeep && (made_.empty() || made_.back().plan.at_bound > 0)) replaced();
     return std::move(made_);
@@ -79,6 +83,22 @@ class Attempts {
     }
   }
 
+  void least_noise() {
+    const ir::Graph& graph = start_.state.graph;
+    const std::vector<ir::NodeId> clips = movable_bounds(graph, sets_);
+    std::vector<ir::ValueId> values;
+    for (const Layer& layer : sets_.layers) values.push_back(layer.output);
+    for (const ir::NodeId id : clips) values.push_back(graph.node(id).outputs[0]);
+    const auto sensitivity = rounding::channel_sensitivity(graph, values, *context_.fitting, {.threads = context_.threads});
+    if (sensitivity.empty()) return;
+    BoundTails tails;
+    if (!clips.empty()) tails = observe_bound_tails(graph, clips, *context_.fitting, context_.threads);
+    auto plan = plan_least_noise(graph, sets_, {start_.statistics, tails, sensitivity, context_.threads});
+    if (!plan) return;
+    Attempt tried{start_, std::move(*plan), kMovedBounds};
+    if (rescale_channels(tried.candidate, sets_, tried.plan)) finish(std::move(tried));
+  }
+
   void replaced() {
     auto tried = plan({.branched = false, .replace_clips = true}, "least noise, ReLU6 replaced by ReLU");
     if (!tried || tried->plan.clips_to_relu.empty()) return;
@@ -99,7 +119,8 @@ StageOutcome outcome_of(const Attempt& chosen) {
   StageOutcome outcome{.changes = plan.sets + static_cast<int64_t>(plan.clips_to_relu.size())};
   outcome.counts = {{"sets", plan.sets}, {"channels free", plan.free_channels}, {"channels below their bound", plan.below_bound},
                     {"channels that reach it", plan.at_bound}, {"sets damped", plan.damped}, {"channels too small", plan.dead},
-                    {"bounds dropped", static_cast<int64_t>(plan.clips_to_relu.size())}};
+                    {"bounds dropped", static_cast<int64_t>(plan.clips_to_relu.size())},
+                    {"bounds moved", plan.moved_bounds}};
   outcome.notes.push_back(format("{}; {} rounds, factors up to {:.1f}{}", chosen.name, plan.rounds, plan.largest_factor,
                                  plan.below_bound > 0 ? format(", margin below bounds {:.0f} %", 100.0 * chosen.margin) : ""));
   return outcome;
@@ -124,7 +145,7 @@ StageOutcome apply(Candidate& candidate, const StageContext& context) {
   }
   StageOutcome outcome = outcome_of(made[best]);
   if (compared.size() > 1) outcome.notes.push_back(format("compared {}", join(compared, ", ")));
-  outcome.changes_function = made[best].name.ends_with("replaced by ReLU");
+  outcome.changes_function = made[best].name.ends_with("replaced by ReLU") || made[best].plan.moved_bounds > 0;
   candidate = std::move(made[best].candidate);
   return outcome;
 }
