@@ -12,9 +12,45 @@ constexpr double kNorm = 32.0;
 
 double square(double v) { return v * v; }
 
+constexpr size_t kLanes = 16;  // sums and maxima that need not wait for one another
+
 float to_32nd(float v) {
   const float v2 = v * v, v4 = v2 * v2, v8 = v4 * v4, v16 = v8 * v8;
   return v16 * v16;
+}
+
+float largest_product(const float* a, const float* b, size_t count) {
+  float largest[kLanes] = {};
+  size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (size_t l = 0; l < kLanes; ++l) {
+      const float v = a[i + l] * b[i + l];
+      largest[l] = largest[l] < v ? v : largest[l];
+    }
+  }
+  for (; i < count; ++i) largest[0] = std::max(largest[0], a[i] * b[i]);
+  return *std::max_element(largest, largest + kLanes);
+}
+
+// columns[i] += (a[i] b[i] unit)^32; returns the sum of these.
+double add_powers(const float* a, const float* b, float unit, float* columns, size_t count) {
+  float sums[kLanes] = {};
+  size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (size_t l = 0; l < kLanes; ++l) {
+      const float v = to_32nd(a[i + l] * b[i + l] * unit);
+      sums[l] += v;
+      columns[i + l] += v;
+    }
+  }
+  for (; i < count; ++i) {
+    const float v = to_32nd(a[i] * b[i] * unit);
+    sums[0] += v;
+    columns[i] += v;
+  }
+  double sum = 0.0;
+  for (const float v : sums) sum += static_cast<double>(v);
+  return sum;
 }
 
 }  // namespace
@@ -45,32 +81,23 @@ void LayerNoise::largest_weights(const ir::Graph& graph, const Layer& layer) {
 }
 
 LayerNoise::Side LayerNoise::side(const std::vector<float>& weights, const std::vector<float>& in, const std::vector<float>& inverse_out) const {
-  Side result{.in = std::vector<double>(in.size(), 0.0), .out = std::vector<double>(inverse_out.size(), 0.0)};
+  constexpr float kNothing = 0.4f;  // 0.4^32 < 1e-12: rows below count for nothing
   const auto width = static_cast<size_t>(group_in_);
   const auto first_in = [&](size_t o) { return o / static_cast<size_t>(group_out_) * width; };
-  float largest = 0.0f;
-  for (size_t o = 0; o < inverse_out.size(); ++o) {
-    const float *row = &weights[o * width], *factors = &in[first_in(o)];
-    float most = 0.0f;
-    for (size_t i = 0; i < width; ++i) most = std::max(most, row[i] * factors[i]);
-    largest = std::max(largest, most * inverse_out[o]);
-  }
+  Side result{.in = std::vector<double>(in.size(), 0.0), .out = std::vector<double>(inverse_out.size(), 0.0)};
+  std::vector<float> rows;
+  for (size_t o = 0; o < inverse_out.size(); ++o) rows.push_back(largest_product(&weights[o * width], &in[first_in(o)], width) * inverse_out[o]);
+  const float largest = *std::max_element(rows.begin(), rows.end());
   if (!(largest > 0.0f)) return result;
-  std::vector<float> powers(width);
+  std::vector<float> columns(in.size(), 0.0f);
   double total = 0.0;
   for (size_t o = 0; o < inverse_out.size(); ++o) {
-    const float *row = &weights[o * width], *factors = &in[first_in(o)], unit = inverse_out[o] / largest;
-    for (size_t i = 0; i < width; ++i) powers[i] = to_32nd(row[i] * factors[i] * unit);
-    double* columns = &result.in[first_in(o)];
-    double sum = 0.0;
-    for (size_t i = 0; i < width; ++i) {
-      sum += static_cast<double>(powers[i]);
-      columns[i] += static_cast<double>(powers[i]);
-    }
+    if (rows[o] < kNothing * largest) continue;
+    const double sum = add_powers(&weights[o * width], &in[first_in(o)], inverse_out[o] / largest, &columns[first_in(o)], width);
     result.out[o] = -sum;
     total += sum;
   }
-  for (double& v : result.in) v /= total;
+  for (size_t i = 0; i < columns.size(); ++i) result.in[i] = columns[i] / total;
   for (double& v : result.out) v /= total;
   result.range = largest * std::pow(total, 1.0 / kNorm);
   return result;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "layer_noise.h"
 #include "qtool/passes/rewrite.h"
@@ -14,11 +15,11 @@ namespace {
 using ir::Graph;
 using ir::ValueId;
 
-constexpr double kSteps = 255.0;
+constexpr double kSteps = 255.0, kNorm = 32.0;
 constexpr double kLargestFactor = 8.0;
 // Bounds are exceeded by neighbouring pixels together, so that their errors add in amplitude; and what a few samples show of a tail
 // is less than there is.
-constexpr double kBoundWeight = 10.0, kStretch = 1.15;
+constexpr double kBoundWeight = 10.0, kStretch = 1.05;
 
 double square(double v) { return v * v; }
 
@@ -33,7 +34,7 @@ class Descent {
   explicit Descent(size_t count) : logs(count, 0.0), first_(count, 0.0), second_(count, 0.0) {}
 
   void step(const std::vector<double>& gradient, double rate) {
-    constexpr double kFirst = 0.9, kSecond = 0.999, kTiny = 1e-12;
+    constexpr double kFirst = 0.9, kSecond = 0.95, kTiny = 1e-12;
     ++steps_;
     const double scale = rate * std::sqrt(1.0 - std::pow(kSecond, steps_)) / (1.0 - std::pow(kFirst, steps_));
     const double limit = std::log(kLargestFactor);
@@ -62,6 +63,19 @@ struct WrittenChannel {
   double largest, sensitivity;
 };
 
+struct WrittenValue {
+  std::vector<WrittenChannel> channels;
+  double bound = std::numeric_limits<double>::infinity();  // of the Clip that reads it: cuts scaled values
+};
+
+// Where a bound lies beyond all values its noise is level: a channel pushed there once would stay. The slope of the chord from
+// f = 1, where it is steeper, leads back whatever is not worth its noise.
+double way_back(const BoundShift& shift, double log_factor) {
+  if (log_factor == 0.0) return shift.slope;
+  const double chord = shift.variance / log_factor;
+  return log_factor > 0.0 ? std::max(shift.slope, chord) : std::min(shift.slope, chord);
+}
+
 class Objective {
  public:
   Objective(const Graph& graph, const ChannelSets& sets, const NoiseEqualizationInputs& inputs) : graph_(graph), sets_(sets), inputs_(inputs) {}
@@ -74,7 +88,7 @@ class Objective {
       LayerNoiseInputs noise{.output_sensitivity = *sensitivity};
       for (const double d : in->deviation) noise.input_variance.push_back(square(d));
       layers_.emplace_back(graph_, layer, std::move(noise));
-      written_.push_back(written_channels(layer, *out, *sensitivity));
+      written_.push_back(written_value(layer, *out, *sensitivity));
     }
     for (const ir::NodeId id : movable_bounds(graph_, sets_)) {
       if (!add_clip(graph_.node(id))) return false;
@@ -100,7 +114,7 @@ class Objective {
     for (const ClippedChannel& channel : clipped_) {
       const BoundShift shift = channel.tail->shift(factors[channel.of_class], kStretch);
       noise += channel.weight * shift.variance;
-      gradient[channel.of_class] += channel.weight * shift.slope;
+      gradient[channel.of_class] += channel.weight * way_back(shift, std::log(factors[channel.of_class]));
     }
     return {noise, std::move(gradient)};
   }
@@ -120,33 +134,34 @@ class Objective {
     }
   }
 
-  std::vector<WrittenChannel> written_channels(const Layer& layer, const ChannelMoments& out, const std::vector<double>& sensitivity) const {
-    std::vector<WrittenChannel> channels;
+  WrittenValue written_value(const Layer& layer, const ChannelMoments& out, const std::vector<double>& sensitivity) const {
+    WrittenValue value;
     const auto classes = sets_.value_classes.find(layer.output);
-    if (classes == sets_.value_classes.end()) return channels;
+    if (classes == sets_.value_classes.end()) return value;
     const ir::NodeId user = graph_.single_user(layer.output);
-    const bool clipped = user != ir::kNoNode && passes::is_op(graph_.node(user), "Clip");
-    for (size_t c = 0; c < out.hi.size(); ++c) {
-      const double bound = clipped ? clip_bounds(graph_, graph_.node(user))->high : out.hi[c];
-      channels.push_back({classes->second[c], std::max(0.0, std::min(out.hi[c], bound)), sensitivity[c]});
-    }
-    return channels;
+    if (user != ir::kNoNode && passes::is_op(graph_.node(user), "Clip")) value.bound = clip_bounds(graph_, graph_.node(user))->high;
+    for (size_t c = 0; c < out.hi.size(); ++c) value.channels.push_back({classes->second[c], std::max(0.0, out.hi[c]), sensitivity[c]});
+    return value;
   }
 
-  // The step follows the largest channel; it is not smoothed, its gradient falls on that channel.
-  static double add_activation(const std::vector<WrittenChannel>& channels, const std::vector<double>& factors, std::vector<double>& gradient) {
+  // The range is a p-norm of the channels' largest values, as that of weights, up to the bound.
+  static double add_activation(const WrittenValue& value, const std::vector<double>& factors, std::vector<double>& gradient) {
     const auto factor = [&](const WrittenChannel& c) { return c.of_class == ChannelSets::kFixed ? 1.0 : factors[static_cast<size_t>(c.of_class)]; };
-    double largest = 0.0, sum = 0.0;
-    for (const WrittenChannel& c : channels) {
-      largest = std::max(largest, c.largest / factor(c));
-      sum += c.sensitivity * square(factor(c));
-    }
-    const double unit = square(largest / kSteps) / 12.0;
-    for (const WrittenChannel& c : channels) {
+    double largest = 0.0, total = 0.0, noise = 0.0;
+    for (const WrittenChannel& c : value.channels) largest = std::max(largest, c.largest / factor(c));
+    if (largest == 0.0) return 0.0;
+    const auto power = [&](const WrittenChannel& c) { return std::pow(c.largest / factor(c) / largest, kNorm); };
+    for (const WrittenChannel& c : value.channels) total += power(c);
+    const double range = largest * std::pow(total, 1.0 / kNorm);
+    const double unit = square(std::min(range, value.bound) / kSteps) / 12.0;
+    for (const WrittenChannel& c : value.channels) noise += unit * c.sensitivity * square(factor(c));
+    for (const WrittenChannel& c : value.channels) {
       if (c.of_class == ChannelSets::kFixed) continue;
-      gradient[static_cast<size_t>(c.of_class)] += 2.0 * unit * c.sensitivity * square(factor(c));
+      double& slope = gradient[static_cast<size_t>(c.of_class)];
+      slope += 2.0 * unit * c.sensitivity * square(factor(c));
+      if (range < value.bound) slope -= 2.0 * noise * power(c) / total;
     }
-    return unit * sum;
+    return noise;
   }
 
   bool add_clip(const ir::Node& clip) {
@@ -166,7 +181,7 @@ class Objective {
   const ChannelSets& sets_;
   const NoiseEqualizationInputs& inputs_;
   std::vector<LayerNoise> layers_;
-  std::vector<std::vector<WrittenChannel>> written_;  // by layer
+  std::vector<WrittenValue> written_;  // by layer
   std::vector<ClippedChannel> clipped_;
 };
 
@@ -177,7 +192,7 @@ std::vector<double> exponentials(const std::vector<double>& logs) {
 }
 
 std::vector<double> descend(const Objective& objective, size_t classes) {
-  constexpr int kRounds = 60;
+  constexpr int kRounds = 30;
   Descent descent(classes);
   for (const double rate : {0.04, 0.02}) {
     for (int step = 0; step < kRounds; ++step) {

@@ -20,8 +20,8 @@ struct NoiseEqualizationInputs {
 
 // Factors f of all classes that minimise the sum of
 //   weights      layer_noise.h, by layer
-//   activations  (A / 255)^2 / 12  sum over c of  G[c] f[c]^2, A the largest scaled value of a layer's output that stays under its Clip
-//   bounds       sum over clipped channels c of  10 G[c] var(clip(x, 0, f b) - clip(x, 0, b)), with values 1.15 times as large as seen
+//   activations  (A / 255)^2 / 12  sum over c of  G[c] f[c]^2, A the largest scaled value of a layer's output, at most its Clip's bound
+//   bounds       sum over clipped channels c of  10 G[c] var(clip(x, 0, f b) - clip(x, 0, b)), with values 1.05 times as large as seen
 // The first two are geometric programs, convex in ln f. Fixed number of steps of Adam on ln f, from f = 1.
 // nullopt: no set can be scaled, or statistics or sensitivity of a layer are missing.
 [[nodiscard]] std::optional<EqualizationPlan> plan_least_noise(const ir::Graph& graph, const ChannelSets& sets, const NoiseEqualizationInputs& inputs);

@@ -34,8 +34,10 @@ double power(const Tensor& tensor) {
   return sum;
 }
 
-// Mean over images of the power of every output.
-std::vector<double> output_powers(const Graph& graph, const data::SampleSource& source, const std::vector<int64_t>& images, int threads) {
+// Mean over the first few images of the power of every output.
+std::vector<double> output_powers(const Graph& graph, const data::SampleSource& source, std::vector<int64_t> images, int threads) {
+  constexpr size_t kImages = 4;
+  images.resize(std::min(images.size(), kImages));
   const exec::Executor executor(graph, {});
   std::vector<std::vector<double>> by_image(images.size());
   parallel_for(static_cast<int64_t>(images.size()), threads, [&](int64_t i, int) {
