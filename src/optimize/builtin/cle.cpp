@@ -114,6 +114,15 @@ class Attempts {
   std::vector<Attempt> made_;
 };
 
+// The function may change where bounds are moved or given up, there the score decides.
+bool may_change_function(const Attempt& attempt) { return attempt.plan.moved_bounds > 0 || attempt.name.ends_with("replaced by ReLU"); }
+
+// An attempt that should have kept the float function and has not will be rolled back: it is not worth a simulation beside others.
+void drop_hopeless(std::vector<Attempt>& made) {
+  const auto usable = [](const Attempt& attempt) { return attempt.holds || may_change_function(attempt); };
+  if (std::any_of(made.begin(), made.end(), usable)) std::erase_if(made, [&](const Attempt& attempt) { return !usable(attempt); });
+}
+
 StageOutcome outcome_of(const Attempt& chosen) {
   const EqualizationPlan& plan = chosen.plan;
   StageOutcome outcome{.changes = plan.sets + static_cast<int64_t>(plan.clips_to_relu.size())};
@@ -132,6 +141,7 @@ StageOutcome apply(Candidate& candidate, const StageContext& context) {
   size_t best = 0;
   std::optional<double> best_score;
   std::vector<std::string> compared;
+  drop_hopeless(made);
   for (size_t i = 0; i < made.size() && (made.size() > 1); ++i) {
     const bool exact = made[i].holds || context.relu6 == Relu6Policy::kReplace;
     const auto score = context.score(made[i].candidate);
@@ -145,7 +155,7 @@ StageOutcome apply(Candidate& candidate, const StageContext& context) {
   }
   StageOutcome outcome = outcome_of(made[best]);
   if (compared.size() > 1) outcome.notes.push_back(format("compared {}", join(compared, ", ")));
-  outcome.changes_function = made[best].name.ends_with("replaced by ReLU") || made[best].plan.moved_bounds > 0;
+  outcome.changes_function = may_change_function(made[best]);
   candidate = std::move(made[best].candidate);
   return outcome;
 }
