@@ -61,6 +61,8 @@ struct SplitWeights {
   double largest_sum = 0.0;    // bound of every 32-bit sum on the way
 };
 
+constexpr size_t kSumRun = 4096;  // 8-bit magnitudes whose sum fits 32 bits by far
+
 SplitWeights split(const CodeProductSpec& spec) {
   SplitWeights result;
   const auto& levels = spec.weight_levels;
@@ -69,17 +71,26 @@ SplitWeights split(const CodeProductSpec& spec) {
   std::vector<int32_t> shift(channels, 0);
   result.bytes.resize(levels.size());
   for (size_t c = 0; c < channels; ++c) {
-    const auto begin = levels.begin() + static_cast<std::ptrdiff_t>(c * per_channel), end = begin + static_cast<std::ptrdiff_t>(per_channel);
-    const int64_t low = *std::min_element(begin, end), high = *std::max_element(begin, end);
-    if (high > 127) shift[c] = static_cast<int32_t>(high - 127);
-    else if (low < -128) shift[c] = static_cast<int32_t>(low + 128);
+    const std::span<const int16_t> row(levels.data() + c * per_channel, per_channel);
+    int16_t low = 0, high = 0;
+    for (const int16_t level : row) {
+      low = std::min(low, level);
+      high = std::max(high, level);
+    }
+    if (high > 127) shift[c] = high - 127;
+    else if (low < -128) shift[c] = low + 128;
     if (low - shift[c] < -128 || high - shift[c] > 127) return {};
     int64_t byte_sum = 0, level_sum = 0;  // of magnitudes
-    for (size_t i = 0; i < per_channel; ++i) {
-      const int64_t level = begin[static_cast<std::ptrdiff_t>(i)], byte = level - shift[c];
-      result.bytes[c * per_channel + i] = static_cast<int8_t>(byte);
-      byte_sum += std::abs(byte);
-      level_sum += std::abs(level);
+    for (size_t first = 0; first < per_channel; first += kSumRun) {
+      int32_t bytes = 0, wholes = 0;
+      for (size_t i = first; i < std::min(first + kSumRun, per_channel); ++i) {
+        const int32_t level = row[i], byte = level - shift[c];
+        result.bytes[c * per_channel + i] = static_cast<int8_t>(byte);
+        bytes += std::abs(byte);
+        wholes += std::abs(level);
+      }
+      byte_sum += bytes;
+      level_sum += wholes;
     }
     const double sum = 255.0 * static_cast<double>(byte_sum + static_cast<int64_t>(per_channel) * std::abs(shift[c])) +
                        std::abs(static_cast<double>(spec.input_lowest)) * static_cast<double>(level_sum);
@@ -134,7 +145,7 @@ class ProductKernel final : public Kernel {
     const ConvShape& s = spec_.shape;
     const int64_t kw = s.window.kernel[2], taps = s.window.kernel[1] * kw, depth = s.in_channels / s.groups;
     std::vector<int64_t> tap_sums(static_cast<size_t>(s.out_channels * taps), 0);  // over the input channels
-    const int64_t* level = spec_.weight_levels.data();
+    const int16_t* level = spec_.weight_levels.data();
     for (int64_t c = 0; c < s.out_channels; ++c) {
       int64_t* sums = tap_sums.data() + c * taps;
       for (int64_t i = 0; i < depth; ++i, level += taps) {

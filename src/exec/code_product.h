@@ -20,7 +20,7 @@ namespace qtool::exec {
 struct CodeProductSpec {
   ConvShape shape;
   int64_t batch = 1;
-  std::vector<int64_t> weight_levels;   // [out, in / groups, rows, columns]
+  std::vector<int16_t> weight_levels;   // [out, in / groups, rows, columns]
   int64_t input_lowest = 0;             // lowest level of the activation
   std::vector<float> scale, bias;       // by output channel
   bool sums_in_double = false;          // sums may pass 2^24: scaled in double, as the sums of digits are

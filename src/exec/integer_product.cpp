@@ -29,13 +29,6 @@ bool sums_stay_exact(const std::vector<double>& positive, const std::vector<doub
 
 }  // namespace
 
-Tensor constant_levels(const Tensor& constant, const quant::Encoding& encoding) {
-  Tensor levels(DType::kFloat32, constant.shape());
-  const std::vector<int64_t> integers = quant::quantize_levels(constant, encoding);
-  std::copy(integers.begin(), integers.end(), levels.mutable_data<float>().begin());
-  return levels;
-}
-
 std::optional<DigitPlan> plan_digits(const quant::Encoding& activation, const Tensor& weight_levels, int64_t channel_axis) {
   const auto channels = static_cast<size_t>(weight_levels.shape()[static_cast<size_t>(channel_axis)]);
   std::vector<double> positive(channels, 0.0), negative(channels, 0.0);

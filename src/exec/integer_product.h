@@ -21,9 +21,6 @@ struct DigitPlan {
   float lowest = 0.0f, highest = 0.0f;
 };
 
-// Integer levels of a constant that already lies on its grid, as floats.
-[[nodiscard]] Tensor constant_levels(const Tensor& constant, const quant::Encoding& encoding);
-
 // nullopt when even three digits cannot keep a sum of this weight's channels exact.
 [[nodiscard]] std::optional<DigitPlan> plan_digits(const quant::Encoding& activation, const Tensor& weight_levels,
                                                    int64_t channel_axis);

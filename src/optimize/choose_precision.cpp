@@ -4,16 +4,15 @@
 #include <chrono>
 #include <iterator>
 #include <limits>
-#include <numeric>
 #include <utility>
 
 #include "float_joins.h"
 #include "qtool/optimize/cost_model.h"
-#include "qtool/optimize/noise_probe.h"
 #include "qtool/optimize/simulation_noise.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
 #include "narrow_quantizers.h"
+#include "quantizer_noise.h"
 #include "tensor_traits.h"
 #include "wide_selection.h"
 
@@ -107,22 +106,10 @@ class Search {
   }
 
   void measure_alone(std::vector<NarrowQuantizer>& quantizers) {
-    std::vector<ValueId> changeable;
-    for (const NarrowQuantizer& quantizer : quantizers) {
-      if (!quantizer.is_weight()) changeable.insert(changeable.end(), quantizer.members.begin(), quantizer.members.end());
-    }
-    NoiseProbe probe(best_.graph, changeable, held_out_, options_.threads, &best_.encodings);
-    std::vector<int64_t> samples(static_cast<size_t>(affordable_samples(best_, quantizers, options_, held_out_.size())));
-    std::iota(samples.begin(), samples.end(), int64_t{0});
-    std::vector<Variant> variants;
-    for (const NarrowQuantizer& quantizer : quantizers) {
-      if (quantizer.is_weight()) variants.push_back({.rounded = quantizer.members});
-      else variants.push_back({quantizer.members, onto_grid(*model::find_encoding(best_.encodings, quantizer.leader))});
-    }
-    reporter_.info(format("sensitivity: {} quantizers one at a time on {} samples", variants.size(), samples.size()));
-    const std::vector<OutputNoise> noise = probe.run(variants, samples);
-    for (size_t i = 0; i < noise.size(); ++i) quantizers[i].noise = noise[i];
-    const auto& blocks = probe.measure().blocks();
+    const int64_t samples = affordable_samples(best_, quantizers, options_, held_out_.size());
+    reporter_.info(format("sensitivity: {} quantizers one at a time on {} samples", quantizers.size(), samples));
+    measure_noise(best_, quantizers, held_out_, samples, options_.threads);
+    const auto& blocks = simulation_->measure().blocks();
     std::stable_sort(quantizers.begin(), quantizers.end(),
                      [&](const NarrowQuantizer& a, const NarrowQuantizer& b) { return a.noise.cost(blocks) > b.noise.cost(blocks); });
     for (const NarrowQuantizer& quantizer : quantizers) result_.sensitivity.push_back({quantizer.leader, cost_db(quantizer.noise.cost(blocks))});

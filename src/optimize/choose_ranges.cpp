@@ -6,6 +6,7 @@
 
 #include "qtool/optimize/noise_probe.h"
 #include "qtool/support/format.h"
+#include "qtool/support/parallel.h"
 #include "range_candidates.h"
 #include "tensor_traits.h"
 
@@ -26,6 +27,7 @@ constexpr double kWins = 0.75;             // share of the samples on which the 
 
 struct ProbedTensor {
   ValueId leader;
+  const calib::TensorStatistics* statistics = nullptr;
   std::vector<ValueId> members;
   std::vector<RangeCandidate> candidates;  // the range at hand first
   std::vector<OutputNoise> noise;          // by candidate
@@ -44,25 +46,37 @@ std::vector<RangeCandidate> with_range_at_hand(std::vector<RangeCandidate> candi
   return candidates;
 }
 
-std::vector<ProbedTensor> tensors_to_probe(const model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics,
-                                           const passes::ChosenRanges& at_hand) {
+std::vector<ProbedTensor> narrow_tensors(const model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics) {
   const std::set<ValueId> decisions = decision_values(state.graph);
   std::vector<ProbedTensor> tensors;
   for (const ValueId id : passes::observed_values(state)) {
     const auto found = statistics.find(id);
-    const model::TensorPlan& plan = *state.plan.find(id);
-    if (found == statistics.end() || found->second.empty() || !found->second.histogram || plan.spec.bits >= 16) continue;
-    ProbedTensor tensor{.leader = id, .members = grid_members(state, id)};
+    if (found == statistics.end() || found->second.empty() || !found->second.histogram || state.plan.find(id)->spec.bits >= 16) continue;
+    ProbedTensor tensor{.leader = id, .statistics = &found->second, .members = grid_members(state, id)};
+    if (tensor.members.empty()) continue;
     tensor.clips = std::none_of(tensor.members.begin(), tensor.members.end(), [&](ValueId m) { return decisions.contains(m); });
-    tensor.candidates = with_range_at_hand(
-        range_candidates(found->second, plan.spec, {.clip = tensor.clips, .cut_for_sigmoid = feeds_only_sigmoids(state.graph, id)}), tensor, at_hand, plan.spec);
     if (is_residual_stream(state.graph, id)) tensor.min_gain = kResidualGain;
-    if (tensor.candidates.empty() || tensor.members.empty()) continue;
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+std::vector<RangeCandidate> candidates_for(const ProbedTensor& tensor, const model::ModelState& state) {
+  return range_candidates(*tensor.statistics, state.plan.find(tensor.leader)->spec,
+                          {.clip = tensor.clips, .cut_for_sigmoid = feeds_only_sigmoids(state.graph, tensor.leader)});
+}
+
+std::vector<ProbedTensor> tensors_to_probe(const model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics,
+                                           const passes::ChosenRanges& at_hand, int threads) {
+  std::vector<ProbedTensor> tensors = narrow_tensors(state, statistics);
+  parallel_for(static_cast<int64_t>(tensors.size()), threads, [&](int64_t i, int) {
+    ProbedTensor& tensor = tensors[static_cast<size_t>(i)];
+    tensor.candidates = with_range_at_hand(candidates_for(tensor, state), tensor, at_hand, state.plan.find(tensor.leader)->spec);
     tensor.noise.resize(tensor.candidates.size());
     tensor.costs.resize(tensor.candidates.size());
     tensor.alive.assign(tensor.candidates.size(), true);
-    tensors.push_back(std::move(tensor));
-  }
+  });
+  std::erase_if(tensors, [](const ProbedTensor& tensor) { return tensor.candidates.empty(); });
   return tensors;
 }
 
@@ -211,8 +225,10 @@ class Chooser {
 
 passes::ChosenRanges decision_ranges(const model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics) {
   passes::ChosenRanges ranges;
-  for (const ProbedTensor& tensor : tensors_to_probe(state, statistics, {})) {
-    if (!tensor.clips) ranges[tensor.leader] = {tensor.candidates[0].range, tensor.candidates[0].method};
+  for (const ProbedTensor& tensor : narrow_tensors(state, statistics)) {
+    if (tensor.clips) continue;
+    const std::vector<RangeCandidate> candidates = candidates_for(tensor, state);
+    if (!candidates.empty()) ranges[tensor.leader] = {candidates[0].range, candidates[0].method};
   }
   for (const ValueId id : passes::observed_values(state)) {
     const auto found = statistics.find(id);
@@ -224,7 +240,7 @@ passes::ChosenRanges decision_ranges(const model::ModelState& state, const std::
 
 RangeChoices choose_ranges(const model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics,
                            const passes::ChosenRanges& at_hand, const data::SampleSource& held_out, const RangeChoiceOptions& options, Reporter& reporter) {
-  std::vector<ProbedTensor> tensors = tensors_to_probe(state, statistics, at_hand);
+  std::vector<ProbedTensor> tensors = tensors_to_probe(state, statistics, at_hand, options.threads);
   if (tensors.empty()) return {};
   Chooser chooser(state, std::move(tensors), held_out, options);
   std::vector<int64_t> indices(static_cast<size_t>(held_out.size()));

@@ -14,6 +14,8 @@ namespace qtool::optimize {
 
 namespace {
 
+// A changed float function must pay for itself: it is judged on a few samples only.
+constexpr double kGainOfAnotherFunction = 0.5;
 constexpr int64_t kSampleBudget = int64_t{128} << 20;  // bytes of decoded samples kept for repeated use
 
 using Clock = std::chrono::steady_clock;
@@ -92,6 +94,10 @@ class Optimizer {
     return judge_->score(candidate.state);
   }
 
+  [[nodiscard]] bool has_previews() const {
+    return std::ranges::any_of(stages_, [](const Stage* stage) { return stage->preview; });
+  }
+
   bool apply_previews(Candidate& candidate, const calib::CalibrationResult& calibration) const {
     bool any = false;
     for (const Stage* stage : stages_) {
@@ -135,12 +141,19 @@ class Optimizer {
     return row;
   }
 
-  // row.score: of the candidate as it is; `deciding`: with previews.
+  // row.score: of the candidate as it is; `deciding`: with previews. What the stage has measured itself is not measured again.
   void score_both(const Candidate& candidate, StageRow& row, std::optional<double>& deciding) const {
     if (samples_ == nullptr) return;
+    const std::optional<Score>& known = row.outcome.score;
+    if (known) deciding = known->sqnr_db;
+    if (known && !has_previews()) {
+      row.score = known;
+      return;
+    }
     Candidate tried = candidate;
     const calib::CalibrationResult calibration = encode_quickly(tried);
     row.score = simulate(tried);
+    if (known) return;
     deciding = row.score->sqnr_db;
     if (apply_previews(tried, calibration)) deciding = simulate(tried)->sqnr_db;
   }
@@ -234,7 +247,8 @@ class Optimizer {
     }
     const bool previewed = row.score && std::abs(row.score->sqnr_db - *after) > 1e-9;
     const std::string change = format("{:.2f} -> {:.2f} dB{}", *before, *after, previewed ? " with the bias correction that follows" : "");
-    decide(row, *after >= *before + stage.least_gain_db, change);
+    const double needed = row.outcome.changes_function ? std::max(stage.least_gain_db, kGainOfAnotherFunction) : stage.least_gain_db;
+    decide(row, *after >= *before + needed, change);
   }
 
   void add_row(StageRow row) { result_.rows.push_back(std::move(row)); }

@@ -53,6 +53,16 @@ bool feeds_only_sigmoids(const Graph& graph, ValueId id) {
   });
 }
 
+bool is_own_gate(const ir::Graph& graph, ir::ValueId id) {
+  const ir::NodeId producer = graph.producer(id);
+  if (producer == ir::kNoNode || graph.node(producer).op_type != "Sigmoid") return false;
+  const ir::ValueId source = graph.node(producer).inputs[0];
+  return std::ranges::any_of(graph.value(id).uses, [&](ir::NodeId user) {
+    const ir::Node& node = graph.node(user);
+    return node.op_type == "Mul" && std::ranges::count(node.inputs, source) > 0;
+  });
+}
+
 bool is_residual_stream(const Graph& graph, ValueId id) {
   const ir::NodeId producer = graph.producer(id);
   if (producer == ir::kNoNode) return false;

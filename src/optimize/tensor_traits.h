@@ -10,6 +10,9 @@ namespace qtool::optimize {
 // Read by nothing but Sigmoids, directly or through movement and Concat. x * sigmoid(x) reads x twice and does not count.
 [[nodiscard]] bool feeds_only_sigmoids(const ir::Graph& graph, ir::ValueId id);
 
+// sigmoid(x) that is multiplied by x.
+[[nodiscard]] bool is_own_gate(const ir::Graph& graph, ir::ValueId id);
+
 // A sum of two activations, or a LayerNormalization output, of a network with layer normalization. Such tensors carry
 // outliers that are signal: clipping them costs more than the coarser grid.
 [[nodiscard]] bool is_residual_stream(const ir::Graph& graph, ir::ValueId id);

@@ -72,20 +72,21 @@ bool all_equal(std::span<const double> values, double expected) {
 }
 
 // Weight and bias of the layer with `affine` behind it.
-std::pair<Tensor, Tensor> transformed(const Node& node, const Tensor& weight, std::span<const double> bias,
-                                      const ChannelAffine& affine) {
-  Tensor new_weight = weight.clone();
-  const auto elements = new_weight.mutable_data<float>();
+Tensor scaled_weight(const Node& node, const Tensor& weight, const ChannelAffine& affine) {
+  Tensor result = weight.clone();
+  const auto elements = result.mutable_data<float>();
   visit_weight(node, weight.shape(), [&](int64_t i, int64_t channel) {
     float& element = elements[static_cast<size_t>(i)];
     element = static_cast<float>(double{element} * affine.scale[static_cast<size_t>(channel)]);
   });
-  Tensor new_bias(DType::kFloat32, Shape{static_cast<int64_t>(bias.size())});
-  const auto offsets = new_bias.mutable_data<float>();
-  for (size_t c = 0; c < offsets.size(); ++c) {
-    offsets[c] = static_cast<float>(bias[c] * affine.scale[c] + affine.shift[c]);
-  }
-  return {std::move(new_weight), std::move(new_bias)};
+  return result;
+}
+
+Tensor moved_bias(std::span<const double> bias, const ChannelAffine& affine) {
+  Tensor result(DType::kFloat32, Shape{static_cast<int64_t>(bias.size())});
+  const auto offsets = result.mutable_data<float>();
+  for (size_t c = 0; c < offsets.size(); ++c) offsets[c] = static_cast<float>(bias[c] * affine.scale[c] + affine.shift[c]);
+  return result;
 }
 
 bool is_foldable(const Graph& graph, const Node& node) {
@@ -121,9 +122,9 @@ bool fold_output_affine(Graph& graph, NodeId layer, const ChannelAffine& affine)
   const auto bias = bias_of(graph, node, channels);
   QTOOL_CHECK(bias.has_value());
 
-  const auto [new_weight, new_bias] = transformed(node, weight, *bias, affine);
-  if (!all_finite(new_weight.data<float>()) || !all_finite(new_bias.data<float>())) return false;
   const bool scaled = !all_equal(affine.scale, 1.0);
+  const Tensor new_weight = scaled ? scaled_weight(node, weight, affine) : weight, new_bias = moved_bias(*bias, affine);
+  if (!all_finite(new_weight.data<float>()) || !all_finite(new_bias.data<float>())) return false;
   const bool shifted = input_of(node, kBiasSlot) != kNoValue || !all_equal(affine.shift, 0.0);
 
   const std::string name = node.name;

@@ -7,6 +7,7 @@
 #include "precision_rules.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
+#include "second_inputs.h"
 #include "weight_plan.h"
 
 namespace qtool::passes {
@@ -263,6 +264,7 @@ class Planner {
     for (auto& [id, plan] : plan_.tensors) {
       if (plan.role == TensorRole::kActivation && plan.leader == id && !options_.fixed.contains(id)) plan.spec = activation_spec(width_of(id));
     }
+    settle_second_inputs(graph_, profile_, options_.fixed, plan_, notes_);
     for (auto& [id, plan] : plan_.tensors) {
       if (plan.role == TensorRole::kActivation && plan.leader != id) plan.spec = plan_.tensors.at(plan.leader).spec;
     }

@@ -6,6 +6,7 @@
 #include "qtool/data/subset_source.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
+#include "qtool/support/parallel.h"
 #include "shared_work.h"
 
 namespace qtool::pipeline {
@@ -73,19 +74,18 @@ class Stage {
   // The best single method, with outputs and the like at min-max; ranges chosen one by one if they are better together too.
   void choose(const MethodTrial& trial, MethodComparison& comparison) {
     const passes::ChosenRanges decisions = optimize::decision_ranges(state_, result_.statistics.statistics);
-    const MethodVariant* winner = nullptr;
-    double least = 0.0;
-    const std::vector<MethodVariant> methods = usual_methods();
-    for (const MethodVariant& method : methods) {
-      MethodScore score = trial.score(method, decisions);
+    passes::ChosenRanges at_hand;
+    double least = std::numeric_limits<double>::infinity();
+    for (const MethodVariant& method : usual_methods()) {
+      passes::ChosenRanges ranges = ranges_of(method, decisions);
+      MethodScore score = trial.score(method, ranges);
       score.label += ", outputs min-max";
-      if (winner == nullptr || score.cost < least) {
-        winner = &method;
+      if (at_hand.empty() || score.cost < least) {
+        at_hand = std::move(ranges);
         least = score.cost;
       }
       add_score(std::move(score), comparison);
     }
-    const passes::ChosenRanges at_hand = ranges_of(*winner, decisions);
     MethodScore own = refine(trial, at_hand);
     const bool better = own.cost < least;
     if (result_.choices.changed > 0) add_score(std::move(own), comparison);
@@ -108,12 +108,17 @@ class Stage {
 
   // Of a single method, but for those prescribed.
   passes::ChosenRanges ranges_of(const MethodVariant& method, const passes::ChosenRanges& decisions) const {
-    passes::ChosenRanges ranges = decisions;
+    std::vector<std::pair<ir::ValueId, const calib::TensorStatistics*>> tensors;
     for (const auto& [id, statistics] : result_.statistics.statistics) {
-      const model::TensorPlan* plan = state_.plan.find(id);
-      if (plan == nullptr || statistics.empty() || decisions.contains(id)) continue;
-      ranges[id] = {method.method->range(statistics, plan->spec, method.options), method.label};
+      if (state_.plan.find(id) != nullptr && !statistics.empty() && !decisions.contains(id)) tensors.emplace_back(id, &statistics);
     }
+    std::vector<quant::Range> found(tensors.size());
+    parallel_for(static_cast<int64_t>(tensors.size()), config_.threads, [&](int64_t i, int) {
+      const auto [id, statistics] = tensors[static_cast<size_t>(i)];
+      found[static_cast<size_t>(i)] = method.method->range(*statistics, state_.plan.find(id)->spec, method.options);
+    });
+    passes::ChosenRanges ranges = decisions;
+    for (size_t i = 0; i < tensors.size(); ++i) ranges[tensors[i].first] = {found[i], method.label};
     return ranges;
   }
 

@@ -33,6 +33,7 @@ class Checker {
     for (const ir::NodeId id : graph_.topological_order()) {
       check_shared(graph_.node(id));
       check_layer(graph_.node(id));
+      check_second_input(graph_.node(id));
     }
     check_coverage();
   }
@@ -120,6 +121,18 @@ class Checker {
             format("'{}' spans [{:.4g}, {:.4g}], less than half a step ({:.4g}) of the joined tensor: all its values become zero", name(input),
                    from->min(), from->max(), to.grids[0].scale));
       }
+    }
+  }
+
+  void check_second_input(const Node& node) {
+    const auto limits = profile_.op_limits.find(node.op_type);
+    if (limits == profile_.op_limits.end() || !limits->second.symmetric_second_at_16 || node.inputs.size() < 2 || graph_.is_constant(node.inputs[1])) return;
+    const quant::Encoding *first = grid(node.inputs[0]), *second = grid(node.inputs[1]);
+    if (first == nullptr || second == nullptr || second->bits <= 8) return;
+    if (!second->is_symmetric || first->bits <= 8) {
+      add(Severity::kWarning, "second-input", name(node.inputs[1]),
+          format("profile '{}' takes a second input of {} bits for {} only symmetric and beside a first one as wide; this is {}, beside {} bits", profile_.name,
+                 second->bits, node.op_type, second->is_symmetric ? "symmetric" : "asymmetric", first->bits));
     }
   }
 

@@ -56,11 +56,12 @@ void read_bias(const Json& json, TargetProfile& profile) {
 
 void read_limits(const Json& json, TargetProfile& profile) {
   for (const auto& [op, entry] : json.items()) {
-    refuse_unknown_keys(entry, {"activation_bits", "weight_bits", "weight_bits_at_16", "weight_symmetric"}, format("op_limits of {}", op));
+    refuse_unknown_keys(entry, {"activation_bits", "weight_bits", "weight_bits_at_16", "weight_symmetric", "symmetric_second_at_16"}, format("op_limits of {}", op));
     model::OperatorLimits& limits = profile.op_limits[op];
     take(entry, "activation_bits", limits.activation_bits);
     take(entry, "weight_bits", limits.weight_bits);
     take(entry, "weight_bits_at_16", limits.weight_bits_at_16);
+    take(entry, "symmetric_second_at_16", limits.symmetric_second_at_16);
     if (entry.contains("weight_symmetric")) limits.weight_symmetric = entry.at("weight_symmetric").get<bool>();
   }
 }

@@ -18,6 +18,7 @@ struct OperatorLimits {
   std::vector<int> weight_bits;
   std::vector<int> weight_bits_at_16;        // of weights beside 16-bit activations; empty: as weight_bits
   std::optional<bool> weight_symmetric;
+  bool symmetric_second_at_16 = false;       // an activation of 16 bits as second input is symmetric, and so wide only beside a first of 16 bits
 };
 
 // What is done with the inputs of a Concat whose ranges differ by more than concat_threshold.

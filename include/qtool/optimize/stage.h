@@ -60,6 +60,7 @@ struct StageOutcome {
   std::vector<std::string> notes;
   std::vector<std::string> details;                        // one line a layer, for report.json only
   bool changes_function = false;                           // on purpose: only the score decides
+  std::optional<Score> score;                              // what StageContext::score said of the candidate as it is left
 };
 
 enum class StageKind : uint8_t {

@@ -14,6 +14,9 @@ namespace qtool::quant {
 // Levels of every element, row-major. Throws Error(kInvalidModel) when the number of grids does not fit the axis.
 [[nodiscard]] std::vector<int64_t> quantize_levels(const Tensor& tensor, const Encoding& encoding);
 
+// The same as floats: exact up to 2^24.
+[[nodiscard]] Tensor level_tensor(const Tensor& tensor, const Encoding& encoding);
+
 // The float32 values that survive: scale * level.
 [[nodiscard]] Tensor fake_quantize(const Tensor& tensor, const Encoding& encoding);
 

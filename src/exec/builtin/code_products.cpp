@@ -19,11 +19,12 @@ std::optional<CodeProductSpec> common_spec(const KernelRequest& request, int64_t
   if (activation == nullptr || weight == nullptr || weight->bits > 8) return std::nullopt;
   if (weight->per_channel() && weight->channel_axis != channel_axis) return std::nullopt;
   CodeProductSpec spec;
-  spec.weight_levels = quant::quantize_levels(*request.constant(1), *weight);
-  Tensor levels(DType::kFloat32, request.input_shape(1));
-  std::copy(spec.weight_levels.begin(), spec.weight_levels.end(), levels.mutable_data<float>().begin());
+  const Tensor levels = quant::level_tensor(*request.constant(1), *weight);
   const auto digits = plan_digits(*activation, levels, channel_axis);
   if (!digits) return std::nullopt;
+  const auto values = levels.data<float>();
+  spec.weight_levels.resize(values.size());
+  for (size_t i = 0; i < values.size(); ++i) spec.weight_levels[i] = static_cast<int16_t>(values[i]);
   spec.input_lowest = activation->lowest_level();
   spec.scale = product_scales(*activation, *weight, channels);
   spec.bias = bias != nullptr ? bias->to_float() : std::vector<float>(static_cast<size_t>(channels), 0.0f);
@@ -79,7 +80,7 @@ std::optional<KernelChoice> matrix_product(const KernelRequest& request, const M
                  .window = {.input = {1, 1, p.rows}, .kernel = {1, 1, 1}, .strides = {1, 1, 1}, .dilations = {1, 1, 1},
                             .pads_begin = {0, 0, 0}, .pads_end = {0, 0, 0}, .output = {1, 1, p.rows}}};
   if (!p.columns_first) {
-    const std::vector<int64_t> stored = spec->weight_levels;
+    const std::vector<int16_t> stored = spec->weight_levels;
     for (int64_t k = 0; k < p.depth; ++k) {
       for (int64_t n = 0; n < p.columns; ++n) {
         spec->weight_levels[static_cast<size_t>(n * p.depth + k)] = stored[static_cast<size_t>(k * p.columns + n)];

@@ -10,6 +10,7 @@
 #include "integer_product.h"
 #include "pointwise.h"
 #include "qtool/exec/registry.h"
+#include "qtool/quant/quantize.h"
 #include "qtool/ops/window.h"
 #include "qtool/tensor/simd.h"
 #include "simd/float_kernels.h"
@@ -245,7 +246,7 @@ std::optional<KernelChoice> integer_conv(const KernelRequest& request, const Geo
   const int64_t channel_axis = g.transposed ? 1 : 0;
   if (weight->per_channel() && weight->channel_axis != channel_axis) return std::nullopt;
   if (weight->per_block()) return std::nullopt;  // the scale changes inside a sum
-  const Tensor levels = constant_levels(*request.constant(1), *weight);
+  const Tensor levels = quant::level_tensor(*request.constant(1), *weight);
   const auto plan = plan_digits(*activation, levels, channel_axis);
   if (!plan) return std::nullopt;
   auto chosen = choose_primitive(request, g, false, {});

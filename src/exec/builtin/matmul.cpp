@@ -5,6 +5,7 @@
 #include "dnnl_support.h"
 #include "integer_product.h"
 #include "qtool/exec/registry.h"
+#include "qtool/quant/quantize.h"
 #include "qtool/tensor/simd.h"
 
 namespace qtool::exec {
@@ -74,7 +75,7 @@ std::optional<KernelChoice> integer_product(const KernelRequest& request, const 
   if (activation == nullptr || weight == nullptr || operands.b == nullptr) return std::nullopt;
   if (weight->per_channel() && weight->channel_axis != operands.b_channel_axis) return std::nullopt;
   if (weight->per_block()) return std::nullopt;  // the scale changes inside a sum
-  const Tensor levels = constant_levels(*operands.b, *weight);
+  const Tensor levels = quant::level_tensor(*operands.b, *weight);
   const auto plan = plan_digits(*activation, levels, operands.b_channel_axis);
   if (!plan) return std::nullopt;
   auto primitive = make_primitive(p, true, false, {});

@@ -139,7 +139,7 @@ StageOutcome apply(Candidate& candidate, const StageContext& context) {
   std::vector<Attempt> made = Attempts(candidate, context).run();
   if (made.empty()) return {};
   size_t best = 0;
-  std::optional<double> best_score;
+  std::optional<Score> best_score;
   std::vector<std::string> compared;
   drop_hopeless(made);
   for (size_t i = 0; i < made.size() && (made.size() > 1); ++i) {
@@ -149,12 +149,13 @@ StageOutcome apply(Candidate& candidate, const StageContext& context) {
     compared.push_back(format("{}: {:.2f} dB", made[i].name, score->sqnr_db));
     // A changed float function must pay for itself: it is judged on a few samples only.
     const double needed = exact ? 0.0 : 0.5;
-    if (best_score && score->sqnr_db <= *best_score + needed) continue;
-    best_score = score->sqnr_db;
+    if (best_score && score->sqnr_db <= best_score->sqnr_db + needed) continue;
+    best_score = score;
     best = i;
   }
   StageOutcome outcome = outcome_of(made[best]);
   if (compared.size() > 1) outcome.notes.push_back(format("compared {}", join(compared, ", ")));
+  outcome.score = best_score;
   outcome.changes_function = may_change_function(made[best]);
   candidate = std::move(made[best].candidate);
   return outcome;

@@ -141,6 +141,41 @@ TEST(ProfileLimits, AskedByHandIsRefusedAndAskedInGeneralIsNarrowed) {
   EXPECT_EQ(2u, p.notes.limited.size());
 }
 
+// a, b -> MatMul -> m, the second through a Transpose.
+Planned plan_product(std::vector<PrecisionRule> rules, bool symmetric_second) {
+  GraphBuilder b;
+  const auto first = b.node("Sigmoid", {b.input("x", {4, 4})}, "a");
+  const auto second = b.node("Relu", {b.input("z", {4, 4})}, "b");
+  b.output(b.node("MatMul", {first, b.node("Transpose", {second}, "bt", {{"perm", Ints{1, 0}}})}, "m"));
+  Planned planned{.state = b.build(), .notes = {}};
+  PlanOptions options;
+  options.rules = std::move(rules);
+  model::TargetProfile wanted = profile();
+  wanted.op_limits["MatMul"].symmetric_second_at_16 = symmetric_second;
+  planned.notes = plan_quantization(planned.state, wanted, ops::builtin_registry(), options);
+  return planned;
+}
+
+TEST(ProfileLimits, AWideSecondInputIsSymmetricAndWidensTheFirst) {
+  const Planned p = plan_product({rule(Kind::kActivation, "b", 16)}, true);
+  for (const char* name : {"b", "bt"}) {
+    EXPECT_EQ(16, p.bits(name));
+    EXPECT_EQ(quant::Symmetry::kSymmetric, p.find(name)->spec.symmetry) << name;
+  }
+  EXPECT_EQ(16, p.bits("a"));
+  EXPECT_EQ(quant::Symmetry::kAsymmetric, p.find("a")->spec.symmetry);
+  EXPECT_EQ(8, p.bits("m"));
+  ASSERT_EQ(1u, p.notes.grouped.size());
+  EXPECT_THAT(p.notes.grouped[0], HasSubstr("a: 16 bits, as the second input"));
+}
+
+TEST(ProfileLimits, ANarrowSecondInputAndOtherProfilesStayAsTheyAre) {
+  EXPECT_EQ(quant::Symmetry::kAsymmetric, plan_product({rule(Kind::kActivation, "a", 16)}, true).find("b")->spec.symmetry);
+  const Planned p = plan_product({rule(Kind::kActivation, "b", 16)}, false);
+  EXPECT_EQ(quant::Symmetry::kAsymmetric, p.find("b")->spec.symmetry);
+  EXPECT_EQ(8, p.bits("a"));
+}
+
 TEST(ProfileLimits, OnlyTheNamedOperatorsAreQuantized) {
   model::TargetProfile fallback = profile();
   fallback.quantized_ops = {"Conv"};
