@@ -2,11 +2,13 @@
 # Installs the Debian/Ubuntu packages that qtool is built from. Calls apt-get only when something is missing.
 #   tools/install-deps.sh            what the tool and its tests are built from
 #   tools/install-deps.sh --tests    also the ONNX operator test cases
+#   tools/install-deps.sh --aarch64  also the cross compiler and emulator of tools/build-aarch64.sh
+#   tools/install-deps.sh --libraries  installs nothing: prints the libraries, which a cross build needs for its target
 set -euo pipefail
 
-packages=(
-  g++ cmake ninja-build pkg-config
-  libonnx-dev libprotobuf-dev protobuf-compiler   # ONNX import
+programs=(g++ cmake ninja-build pkg-config protobuf-compiler)
+libraries=(
+  libonnx-dev libprotobuf-dev                     # ONNX import
   libdnnl-dev libeigen3-dev                       # kernels
   libjpeg-dev libpng-dev libzip-dev zlib1g-dev    # images, npz, DLC container
   libflatbuffers-dev nlohmann-json3-dev libssl-dev libpugixml-dev
@@ -15,11 +17,14 @@ packages=(
   libgtest-dev libgmock-dev
 )
 optional=(ccache)
+packages=("${programs[@]}" "${libraries[@]}")
 
 for argument in "$@"; do
   case $argument in
     --tests) packages+=(libonnx-testdata) ;;
-    *) echo "usage: tools/install-deps.sh [--tests]" >&2; exit 2 ;;
+    --aarch64) packages+=(g++-aarch64-linux-gnu qemu-user) ;;
+    --libraries) printf '%s\n' "${libraries[@]}"; exit 0 ;;
+    *) echo "usage: tools/install-deps.sh [--tests] [--aarch64] [--libraries]" >&2; exit 2 ;;
   esac
 done
 

@@ -123,6 +123,12 @@ void add_input_shape(CLI::App& app, std::vector<std::string>& shapes) {
   app.add_option("--input-shape", shapes, "fix dynamic dimensions: name:1,3,640,640 (repeatable)")->group("Model")->allow_extra_args(false);
 }
 
+void add_split_output(CLI::App& app, std::vector<std::string>& outputs) {
+  app.add_option("--split-output", outputs, "give out the parts of this output, which a Concat joins, one by one, each with its own encoding; or 'all' (repeatable)")
+      ->group("Model")
+      ->allow_extra_args(false);
+}
+
 int main(int argc, char** argv) {
   CLI::App app("qtool quantizes trained FP32 ONNX vision models to 8 bits and less.");
   app.name("qtool");

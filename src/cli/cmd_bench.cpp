@@ -90,6 +90,7 @@ Action add_bench(CLI::App& app, const CommonOptions& common) {
   app.add_option("--backend", options->backend, "fp32, or sim: on the grids of an encodings file");
   app.add_option("--encodings", c.encodings, "encodings JSON of the simulation");
   add_input_shape(app, c.model.input_shapes);
+  add_split_output(app, c.model.split_outputs);
   return [options, &common](Reporter& reporter) {
     options->config.threads = common.resolved_threads();
     check_backend(options->backend, options->config);

@@ -75,6 +75,7 @@ Action add_evaluate(CLI::App& app, const CommonOptions& common) {
   app.add_option("--reference", c.reference, "without labels: ONNX model to compare with, for example the one before --optimizations")->group("Data");
   add_evaluation(app, o.evaluation, c);
   add_input_shape(app, c.model.input_shapes);
+  add_split_output(app, c.model.split_outputs);
   app.add_option("--preprocess", c.preprocess_file, "JSON file that declares the preprocessing")->group("Preprocessing");
   add_preprocessing(app, o.preprocessing);
   return [options, &common](Reporter& reporter) {

@@ -75,6 +75,7 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   app.add_option("model", c.model.path, "FP32 ONNX model")->required();
   app.add_option("-o,--output", c.output, "output folder; not needed with --html");
   add_input_shape(app, c.model.input_shapes);
+  add_split_output(app, c.model.split_outputs);
   app.add_option("--calib,--input_list", c.data.calib, "folder of images, list file, .npy/.npz/.raw tensors")->group("Data");
   app.add_flag("--data-free", c.data_free, "no samples: ranges from batch-norm statistics or synthetic pictures; brings cle and bc along")->group("Data");
   app.add_option("--preprocess", c.data.preprocess_file, "JSON file that declares the preprocessing")->group("Preprocessing");

@@ -15,6 +15,7 @@ Action add_run(CLI::App& app, const CommonOptions& common) {
   app.add_option("--encodings", config->encodings, "encodings JSON: simulate instead of float");
   app.add_option("--output-tensor", config->extra_outputs, "also return this tensor (repeatable)")->allow_extra_args(false);
   add_input_shape(app, config->model.input_shapes);
+  add_split_output(app, config->model.split_outputs);
   return [config, &common](Reporter& reporter) {
     config->threads = common.resolved_threads();
     const pipeline::RunSummary summary = pipeline::run_model(*config, reporter);

@@ -35,5 +35,6 @@ Action add_list(CLI::App& app, const CommonOptions& common);
 
 // Shared by commands that read a model.
 void add_input_shape(CLI::App& app, std::vector<std::string>& shapes);
+void add_split_output(CLI::App& app, std::vector<std::string>& outputs);
 
 }  // namespace qtool::cli

@@ -12,6 +12,7 @@ void add_calibrated_model(CLI::App& app, pipeline::QuantizeConfig& quantize) {
 void add_measured(CLI::App& app, MeasuredFlags& flags, pipeline::QuantizeConfig& quantize, pipeline::EvaluationRequest& evaluation) {
   add_evaluation(app, flags.evaluation, evaluation);
   add_input_shape(app, quantize.model.input_shapes);
+  add_split_output(app, quantize.model.split_outputs);
   app.add_option("--preprocess", quantize.data.preprocess_file, "JSON file that declares the preprocessing")->group("Preprocessing");
   add_preprocessing(app, flags.preprocessing);
   add_quantization(app, flags.quantization, quantize);

@@ -16,8 +16,9 @@ namespace {
 // Larger outputs are dense maps, where dark rows are ordinary, not detection heads.
 constexpr int64_t kLargestHead = int64_t{1} << 22;
 
-// What a 16-bit grid loses below this no one would call a detection.
+// What a 16-bit grid, or one that spans no more than scores do, loses below this no one would call a detection.
 constexpr double kNegligibleScore = 0.01;
+constexpr double kScoreStep = 1.0 / 254.0;
 
 struct DeadBlock {
   size_t axis = 0;
@@ -74,10 +75,10 @@ std::vector<std::string> dead_output_warnings(const model::ModelState& state, co
     }
     // A few classes that were hardly seen die legally; a clash of ranges takes a real part of the rows with it.
     if (!worst || worst->count * 20 < outputs[i].shape()[worst->axis]) continue;
-    if (grid->bits > 8 && worst->largest < kNegligibleScore) continue;
+    if ((grid->bits > 8 || grid->grids[0].scale <= kScoreStep) && worst->largest < kNegligibleScore) continue;
     warnings.push_back(format("output '{}': {} of {} rows of axis {} (from row {}) are all zero after quantization although the float "
                               "values reach {:.3g}: the grid of [{:.4g}, {:.4g}] has steps of {:.3g}. Boxes and scores that share one "
-                              "tensor cannot share 8 bits: use --optimizations selective, --act_bitwidth 16, or leave the decode tail in float with --float",
+                              "tensor cannot share 8 bits: use --optimizations selective, --act_bitwidth 16, --split-output, or leave the decode tail in float with --float",
                               state.graph.value(id).name, worst->count, outputs[i].shape()[worst->axis], worst->axis, worst->first,
                               worst->largest, grid->min(), grid->max(), grid->grids[0].scale));
   }

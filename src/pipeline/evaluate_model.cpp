@@ -21,7 +21,7 @@ void compare_with_float(const EvaluateConfig& config, const model::ModelState& s
   const DataOptions data{.calib = config.images, .preprocess_file = config.preprocess_file, .preprocessing = config.preprocessing,
                          .limit = config.limit};
   const CalibrationData images = open_calibration_data(data, state.graph, config.threads, reporter);
-  const ModelOptions other{.path = config.reference, .input_shapes = config.model.input_shapes};
+  const ModelOptions other{.path = config.reference, .input_shapes = config.model.input_shapes, .split_outputs = config.model.split_outputs};
   const exec::Executor reference(config.reference.empty() ? state.graph : load_model(other, reporter).state.graph, {});
   summary.preprocessing = images.preprocessing_line;
   summary.comparison = eval::compare(reference, simulated, state.graph, *images.source, config.threads, reporter);

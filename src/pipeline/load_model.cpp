@@ -5,6 +5,7 @@
 #include "qtool/ops/shape_inference.h"
 #include "qtool/passes/cleanup.h"
 #include "qtool/passes/read_quantized.h"
+#include "qtool/passes/split_outputs.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
 
@@ -47,6 +48,11 @@ LoadedModel load_model(const ModelOptions& options, Reporter& reporter) {
     refuse_unsupported(loaded.state.graph);
     ops::infer_shapes(loaded.state.graph, ops::builtin_registry());
     loaded.state.graph.remove_unused();
+    if (!options.split_outputs.empty()) {
+      for (const passes::SplitOutput& split : passes::split_outputs(loaded.state.graph, options.split_outputs)) {
+        reporter.info(format("output '{}' is given out as {}", split.output, join(split.parts, ", ")));
+      }
+    }
     if (options.clean_up) {
       for (const passes::PassLogEntry& entry : passes::run_cleanup(loaded.state, {}, reporter)) {
         if (entry.changes > 0) loaded.clean_up.push_back(format("{}: {}", entry.pass, entry.changes));

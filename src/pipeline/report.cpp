@@ -37,6 +37,7 @@ Json options_json(const ReportInputs& in) {
   if (config.weight_schema) options["param_quantizer_schema"] = quant::symmetry_name(*config.weight_schema);
   options["min_range"] = in.quantized.profile.min_range;
   options["input_shape"] = config.model.input_shapes;
+  options["split_output"] = config.model.split_outputs;
   options["limit"] = config.data.limit;
   options["float"] = Json::array();
   for (const passes::PrecisionRule& rule : config.precision) {

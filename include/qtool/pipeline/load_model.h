@@ -17,6 +17,7 @@ namespace qtool::pipeline {
 struct ModelOptions {
   std::filesystem::path path;
   std::vector<std::string> input_shapes;  // "name:1,3,640,640" or "1,3,640,640"
+  std::vector<std::string> split_outputs = {};  // outputs given out in parts (passes/split_outputs.h)
   bool clean_up = true;                   // fold batch norm, remove identities, recognise patterns
 };
 

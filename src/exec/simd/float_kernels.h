@@ -40,6 +40,42 @@ struct PointwiseJob {
   Finish finish;
 };
 
+// Lanes of one input block that go into a plane of a grouped convolution. For blocks of 8 the first 8 entries count.
+struct GroupedSource {
+  int64_t block;
+  int32_t lanes[16];   // where each lane of the plane comes from
+  int32_t taken[16];   // -1: this source fills the lane, 0: another one does
+};
+
+// One vector of inputs under every tap, see simd/grouped.inc.
+struct GroupedPlane {
+  const GroupedSource* sources;
+  int64_t source_count;
+  int64_t first_lane, lanes;   // broadcast form: the lanes that some output of the unit reads
+  bool straight;               // one source, every lane in its place
+};
+
+// A box of output of one image: consecutive output blocks that read the same planes. Axes are depth, height, width.
+struct GroupedJob {
+  enum Form : int32_t { kLanes, kBroadcast } form;
+  const float* source;         // [in_blocks, in, block]
+  const float* weights;        // of the unit: [group][plane][tap][lane: broadcast form only][blocks of the group * block]
+  const float* bias;           // of the unit: [blocks * block], or null
+  float* target;               // of the unit: [blocks, out, block]
+  float* scratch;              // patch of all planes; not used when direct
+  const GroupedPlane* planes;
+  const int64_t* patch_taps;   // offset of each tap, in floats
+  const int64_t* direct_taps;
+  int64_t plane_count, tap_count;
+  int64_t adjacent_taps;       // kernel width where neither strides nor dilations part its taps, else 0
+  int64_t block_count, block_weights;  // output blocks of the unit; floats between their weights
+  int64_t in[3], out[3], strides[3], dilations[3], pads[3];
+  int64_t patch[3];            // extents of a plane of the patch
+  int64_t first[3], count[3];  // output box; count[0] is 1
+  bool direct;                 // planes are consecutive blocks as they lie, and the box needs nothing outside of the image
+  Finish finish;
+};
+
 struct FloatKernels {
   int64_t block;                     // channel block these loops are compiled for
   int64_t panel;                     // tiles or pixels a register kernel holds: good counts are multiples
@@ -47,13 +83,14 @@ struct FloatKernels {
   float (*multiply_add_loop)(int64_t rounds);
   void (*winograd)(const WinogradJob& job);
   void (*pointwise)(const PointwiseJob& job);
+  void (*grouped)(const GroupedJob& job);
   // x * sigmoid(x) and sigmoid(x), within 2e-7 of the largest; y may equal x. Twice as fast as those of simd::kernels(),
   // whose bits are the same in every instruction set.
   void (*silu)(const float* x, float* y, int64_t n);
   void (*sigmoid)(const float* x, float* y, int64_t n);
 };
 
-// Output channel blocks multiplied together by one register kernel; the last group may be smaller. Weights are packed
+// Output channel blocks multiplied together by one register kernel; the last group may be smaller. Weights of dense layers are packed
 // [group][in_channels][group blocks * block], for Winograd [group][36][in_channels][group blocks * block].
 inline constexpr int64_t kOutGroup = 2;
 inline constexpr int64_t kWinogradPoints = 36;

@@ -61,7 +61,7 @@ TEST(DecoderChoiceTest, UnknownFormsListTheDecoders) {
   const Error error = error_of([] { (void)chosen(signature({{"logits", {1, 1000}}})); });
   EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
   EXPECT_TRUE(mentions(error, "logits [1, 1000]")) << error.what();
-  EXPECT_TRUE(mentions(error, "end-to-end, fastestdet, nanodet, ssd, yolo-nas, yolov5, yolov5-raw, yolov7-raw, yolov8, yolov8-raw, yolox")) << error.what();
+  EXPECT_TRUE(mentions(error, "end-to-end, fastestdet, nanodet, ssd, yolo-nas, yolov5, yolov5-raw, yolov7-raw, yolov8, yolov8-raw, yolov8-split, yolox")) << error.what();
 }
 
 TEST(DecoderChoiceTest, ANameForcesADecoderThatCanReadTheShapes) {
@@ -104,6 +104,28 @@ TEST(DecoderTest, Yolov8ReadsBothLayoutsAlike) {
   // Box 2: centre (2, 102), size 202 x 302.
   expect_box(a.boxes.at(2), 2 - 101, 102 - 151, 2 + 101, 102 + 151);
   expect_box(b.boxes.at(2), 2 - 101, 102 - 151, 2 + 101, 102 + 151);
+}
+
+TEST(DecoderTest, Yolov8InTwoPartsReadsAsTheWhole) {
+  const data::Size input{32, 32};
+  Tensor whole(DType::kFloat32, {1, 6, 21});
+  const auto values = whole.mutable_data<float>();
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i * 7 % 64);
+  Tensor boxes(DType::kFloat32, {1, 4, 21}), scores(DType::kFloat32, {1, 2, 21});
+  std::copy_n(values.begin(), 4 * 21, boxes.mutable_data<float>().begin());
+  std::copy_n(values.begin() + 4 * 21, 2 * 21, scores.mutable_data<float>().begin());
+  const Proposals expected = decode("yolov8", signature({{"o", {1, 6, 21}}}, input, 2), {whole});
+  const DetectorOutput box_output{"b", {1, 4, 21}}, score_output{"s", {1, 2, 21}};
+  EXPECT_EQ(chosen(signature({box_output, score_output}, input, 2)), "yolov8-split");
+  for (const bool boxes_first : {true, false}) {
+    const DetectorSignature outputs = boxes_first ? signature({box_output, score_output}, input, 2) : signature({score_output, box_output}, input, 2);
+    const Proposals found = decode("", outputs, boxes_first ? std::vector{boxes, scores} : std::vector{scores, boxes});
+    EXPECT_EQ(found.scores, expected.scores);
+    for (size_t i = 0; i < expected.boxes.size(); ++i) {
+      const Box& box = expected.boxes[i];
+      expect_box(found.boxes.at(i), box.x1, box.y1, box.x2, box.y2);
+    }
+  }
 }
 
 TEST(DecoderTest, Yolov5MultipliesObjectnessAndLeavesOutWeakBoxes) {

@@ -45,6 +45,9 @@ TEST_P(Convolutions, EqualTheReference) {
   if (c.bias) inputs.push_back(b.random("b", {c.op == "Conv" ? c.weight[0] : c.weight[1] * group}));
   b.output(b.node(c.op, inputs, "y", c.attributes));
   const PlanSummary summary = expect_as_interpreted(b);
+#if !defined(__x86_64__)
+  if (c.op == "ConvTranspose") return;  // left to the reference operator where oneDNN has no kernel
+#endif
   EXPECT_EQ(0u, summary.reference_steps);
 }
 

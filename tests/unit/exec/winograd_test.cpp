@@ -31,7 +31,7 @@ const Layer kLayers[] = {
     {"ThreeOutputBlocks", {1, 32, 12, 12}, 41},
     {"ManyImagesOfSevenBySeven", {4, 64, 7, 7}, 64},
     {"ManyBlocksOfTiles", {1, 128, 40, 36}, 64},
-    {"ManyChannels", {1, 256, 13, 13}, 256, {1, 1, 1, 1}, "", false},
+    {"ManyChannels", {1, 256, 18, 18}, 256, {1, 1, 1, 1}, "", false},
     {"LongRow", {1, 16, 2, 200}, 16},
     {"Relu", {1, 16, 13, 13}, 16, {1, 1, 1, 1}, "Relu"},
     {"Clip", {1, 16, 13, 13}, 16, {1, 1, 1, 1}, "Clip"},
