@@ -32,6 +32,8 @@ struct EqualizationPlan {
   int64_t damped = 0;                    // sets whose factors were taken back in part or whole
   int rounds = 0;
   double largest_factor = 1.0;           // of all factors and their inverses
+  int64_t moved_bounds = 0;              // channels whose Clip now cuts elsewhere
+  std::vector<double> bound_shifts;      // by class: mean that moved bounds add, before the factor; empty: none
 };
 
 // For one writer and one reader s = sqrt(r1 / r2) with r the largest |weight| of the channel, so that both become

@@ -14,6 +14,8 @@ namespace qtool::optimize {
 
 namespace {
 
+// A changed float function must pay for itself: it is judged on a few samples only.
+constexpr double kGainOfAnotherFunction = 0.5;
 constexpr int64_t kSampleBudget = int64_t{128} << 20;  // bytes of decoded samples kept for repeated use
 
 using Clock = std::chrono::steady_clock;
@@ -111,10 +113,14 @@ class Optimizer {
 
   StageContext context() const {
     return {.profile = profile_, .relu6 = options_.relu6, .threads = options_.threads, .has_samples = samples_ != nullptr,
-            .samples = samples_, .adaround = options_.adaround,
+            .samples = samples_, .fitting = rest_.get(), .rounding_follows = rounding_follows(), .adaround = options_.adaround,
             .float_difference = [this](const ir::Graph& graph) { return judge_->float_difference(graph); },
             .score = [this](const Candidate& candidate) { return deciding_score(candidate); },
             .reporter = reporter_};
+  }
+
+  bool rounding_follows() const {
+    return std::any_of(stages_.begin(), stages_.end(), [](const Stage* stage) { return stage->rounds; });
   }
 
   // The score that counts: with those correcting stages that follow anyhow and cost next to nothing.
@@ -241,7 +247,8 @@ class Optimizer {
     }
     const bool previewed = row.score && std::abs(row.score->sqnr_db - *after) > 1e-9;
     const std::string change = format("{:.2f} -> {:.2f} dB{}", *before, *after, previewed ? " with the bias correction that follows" : "");
-    decide(row, *after >= *before + stage.least_gain_db, change);
+    const double needed = row.outcome.changes_function ? std::max(stage.least_gain_db, kGainOfAnotherFunction) : stage.least_gain_db;
+    decide(row, *after >= *before + needed, change);
   }
 
   void add_row(StageRow row) { result_.rows.push_back(std::move(row)); }

@@ -5,6 +5,7 @@
 
 #include "adjoint.h"
 #include "blocks.h"
+#include "probes.h"
 #include "qtool/exec/executor.h"
 #include "qtool/exec/matrix_product.h"
 #include "qtool/support/parallel.h"
@@ -15,21 +16,9 @@ namespace {
 
 using ir::ValueId;
 
-constexpr uint64_t kProbeStream = 0x50524F42;
 constexpr int64_t kMostChannels = 2048;  // 16 MB a layer, and all layers are in memory
 constexpr size_t kMostImages = 64;
 constexpr int64_t kImagesAtOnce = 4;  // fixed, so that sums do not depend on threads
-
-Tensor random_signs(const TensorType& type, uint64_t seed, uint64_t image, uint64_t probe) {
-  Tensor tensor(DType::kFloat32, type.shape);
-  const auto values = tensor.mutable_data<float>();
-  uint64_t bits = 0;
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (i % 64 == 0) bits = hashed(seed ^ kProbeStream, image, probe, i / 64);
-    values[i] = (bits >> (i % 64) & 1u) != 0 ? 1.0f : -1.0f;
-  }
-  return tensor;
-}
 
 // g += sum over pixels of v v'; v: [batch][channels][pixels], or rows of channels for a matrix.
 void add_products(const LayerSite& site, const Tensor& v, std::vector<float>& g) {

@@ -41,6 +41,8 @@ struct StageContext {
   int threads = 1;
   bool has_samples = true;  // false: data-free
   const data::SampleSource* samples = nullptr;  // all calibration samples; null: data-free
+  const data::SampleSource* fitting = nullptr;  // those that no score comes from; null: data-free
+  bool rounding_follows = false;                // weights will not go to their nearest levels
   rounding::AdaroundOptions adaround = {};
   // Largest |difference| of an output from the original float model over that output's largest |value|, on samples.
   std::function<double(const ir::Graph&)> float_difference;
@@ -74,6 +76,7 @@ struct Stage {
   std::vector<std::string> part_of;     // names that bring this stage along; "*" is any
   double least_gain_db = 0.05;          // a gain below this is noise of the few samples it is measured on
   int least_bias_bits = 0;              // with narrower biases the stage is warned about, and its cost measured
+  bool rounds = false;                  // chooses levels other than the nearest
   bool preview = false;                 // cheap enough to be applied whenever an earlier stage is judged
   std::function<StageOutcome(Candidate&, const StageContext&)> apply;
 };

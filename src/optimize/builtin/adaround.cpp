@@ -52,6 +52,7 @@ void register_adaround(Registry& registry) {
                 .summary = "optimised rounding: weights take the levels that keep the layer's output",
                 .order = 90,  // it corrects biases itself; bc after it finds nothing left
                 .kind = StageKind::kCorrecting,
+                .rounds = true,
                 .apply = [](Candidate& candidate, const StageContext& context) {
                   return round_weights(candidate, context, context.adaround.method);
                 }});
