@@ -16,6 +16,7 @@ namespace {
 
 using ir::ValueId;
 
+constexpr int64_t kMostSamples = 128;  // spread over all
 constexpr int kMantissaBits = 23, kExponentBias = 127, kBinBits = 4;
 
 struct Worker {
@@ -81,7 +82,9 @@ BoundTails observe_bound_tails(const ir::Graph& graph, const std::vector<ir::Nod
   for (const auto& [value, inverse] : inverse_bounds) observed.push_back(value);
   const exec::Executor executor(graph, {.observed = observed});
   std::vector<std::optional<Worker>> workers(static_cast<size_t>(std::max(threads, 1)));
-  parallel_for(source.size(), threads, [&](int64_t index, int at) {
+  const int64_t count = std::min(source.size(), kMostSamples);
+  parallel_for(count, threads, [&](int64_t job, int at) {
+    const int64_t index = job * source.size() / count;
     auto& worker = workers[static_cast<size_t>(at)];
     if (!worker) worker.emplace(Worker{executor.new_session(), {}});
     (void)worker->session.run(sample_inputs(graph, source, index), [&](ValueId value, const exec::PhysicalView& view) {

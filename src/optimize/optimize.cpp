@@ -113,7 +113,7 @@ class Optimizer {
 
   StageContext context() const {
     return {.profile = profile_, .relu6 = options_.relu6, .threads = options_.threads, .has_samples = samples_ != nullptr,
-            .samples = samples_, .fitting = rest_.get(), .rounding_follows = rounding_follows(), .adaround = options_.adaround,
+            .samples = samples_, .fitting = rest_.get(), .correction_follows = has_previews(), .rounding_follows = rounding_follows(), .adaround = options_.adaround,
             .float_difference = [this](const ir::Graph& graph) { return judge_->float_difference(graph); },
             .score = [this](const Candidate& candidate) { return deciding_score(candidate); },
             .reporter = reporter_};

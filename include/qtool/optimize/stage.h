@@ -42,6 +42,7 @@ struct StageContext {
   bool has_samples = true;  // false: data-free
   const data::SampleSource* samples = nullptr;  // all calibration samples; null: data-free
   const data::SampleSource* fitting = nullptr;  // those that no score comes from; null: data-free
+  bool correction_follows = false;              // of biases: it takes back the mean of what a changed float function adds
   bool rounding_follows = false;                // weights will not go to their nearest levels
   rounding::AdaroundOptions adaround = {};
   // Largest |difference| of an output from the original float model over that output's largest |value|, on samples.

@@ -49,7 +49,7 @@ class Attempts {
       if (auto tried = plan(options, "least noise"); tried && tried->plan.damped > 0) finish(std::move(*tried));
       options.branched = true;
       if (branched) (void)exact(options, "least noise, sums and concatenations too");
-      if (may_move_bounds()) least_noise();
+      if (may_move_bounds() && mostly_bound()) least_noise();
     }
     if (context_.relu6 != Relu6Policy::kKeep && (made_.empty() || made_.back().plan.at_bound > 0)) replaced();
     return std::move(made_);
@@ -83,10 +83,18 @@ class Attempts {
     }
   }
 
-  // The noise is that of 8-bit weights, one grid a tensor. Optimised rounding makes it too small to pay for a changed function.
+  // The noise is that of 8-bit weights, one grid a tensor. Optimised rounding makes it too small to pay for a changed function, and
+  // equalization alone, without a correction behind it, is promised to keep the function.
   bool may_move_bounds() const {
     const bool grids = context_.profile.weight_bits == 8 && !context_.profile.per_channel;
-    return grids && !sets_.sets.empty() && context_.fitting != nullptr && !context_.rounding_follows && context_.relu6 == Relu6Policy::kAuto;
+    return grids && !sets_.sets.empty() && context_.fitting != nullptr && context_.correction_follows && !context_.rounding_follows && context_.relu6 == Relu6Policy::kAuto;
+  }
+
+  // Whether keeping the function leaves most channels as they are: else there is little to gain for much work.
+  bool mostly_bound() const {
+    if (made_.empty()) return true;
+    const EqualizationPlan& exact = made_.back().plan;
+    return exact.at_bound > exact.free_channels + exact.below_bound;
   }
 
   void least_noise() {
