@@ -7,9 +7,6 @@ namespace qtool::optimize {
 
 namespace {
 
-constexpr double kSteps = 255.0;
-constexpr double kNorm = 32.0;
-
 double square(double v) { return v * v; }
 
 constexpr size_t kLanes = 16;  // sums and maxima that need not wait for one another

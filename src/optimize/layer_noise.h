@@ -7,6 +7,9 @@
 
 namespace qtool::optimize {
 
+// Of weights and activations alike: steps of an 8-bit grid, and the p-norm that stands for the largest value.
+inline constexpr double kSteps = 255.0, kNorm = 32.0;
+
 struct LayerNoiseInputs {
   std::vector<double> input_variance;      // by input channel
   std::vector<double> output_sensitivity;  // by output channel: noise power at the model's outputs for a variance of 1 there

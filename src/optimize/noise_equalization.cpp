@@ -15,7 +15,6 @@ namespace {
 using ir::Graph;
 using ir::ValueId;
 
-constexpr double kSteps = 255.0, kNorm = 32.0;
 constexpr double kLargestFactor = 8.0;
 // Bounds are exceeded by neighbouring pixels together, so that their errors add in amplitude; and what a few samples show of a tail
 // is less than there is.

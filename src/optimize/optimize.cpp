@@ -14,8 +14,6 @@ namespace qtool::optimize {
 
 namespace {
 
-// A changed float function must pay for itself: it is judged on a few samples only.
-constexpr double kGainOfAnotherFunction = 0.5;
 constexpr int64_t kSampleBudget = int64_t{128} << 20;  // bytes of decoded samples kept for repeated use
 
 using Clock = std::chrono::steady_clock;

@@ -264,7 +264,7 @@ class Planner {
     for (auto& [id, plan] : plan_.tensors) {
       if (plan.role == TensorRole::kActivation && plan.leader == id && !options_.fixed.contains(id)) plan.spec = activation_spec(width_of(id));
     }
-    settle_second_inputs(graph_, profile_, options_.fixed, plan_, notes_);
+    settle_second_inputs(graph_, order_, profile_, options_.fixed, plan_, notes_);
     for (auto& [id, plan] : plan_.tensors) {
       if (plan.role == TensorRole::kActivation && plan.leader != id) plan.spec = plan_.tensors.at(plan.leader).spec;
     }

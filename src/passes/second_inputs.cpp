@@ -48,12 +48,12 @@ class SecondInputs {
 
 }  // namespace
 
-void settle_second_inputs(const ir::Graph& graph, const model::TargetProfile& profile, const std::map<ValueId, quant::Encoding>& fixed,
-                          model::QuantPlan& plan, PlanNotes& notes) {
+void settle_second_inputs(const ir::Graph& graph, const std::vector<ir::NodeId>& order, const model::TargetProfile& profile,
+                          const std::map<ValueId, quant::Encoding>& fixed, model::QuantPlan& plan, PlanNotes& notes) {
   SecondInputs inputs(graph, profile, fixed, plan, notes);
   for (bool widened = true; widened;) {
     widened = false;
-    for (const ir::NodeId id : graph.topological_order()) widened = inputs.settle(graph.node(id)) || widened;
+    for (const ir::NodeId id : order) widened = inputs.settle(graph.node(id)) || widened;
   }
 }
 

@@ -12,8 +12,8 @@
 namespace qtool::passes {
 
 // For operators whose limits say symmetric_second_at_16: a second input of 16 bits becomes symmetric, and the first gets 16 bits
-// as well. Works on the leaders of shared encodings, which must have their widths; grids in `fixed` stay as they are.
-void settle_second_inputs(const ir::Graph& graph, const model::TargetProfile& profile, const std::map<ir::ValueId, quant::Encoding>& fixed,
-                          model::QuantPlan& plan, PlanNotes& notes);
+// as well. `order`: topological. Works on the leaders of shared encodings, which must have their widths; grids in `fixed` stay as they are.
+void settle_second_inputs(const ir::Graph& graph, const std::vector<ir::NodeId>& order, const model::TargetProfile& profile,
+                          const std::map<ir::ValueId, quant::Encoding>& fixed, model::QuantPlan& plan, PlanNotes& notes);
 
 }  // namespace qtool::passes

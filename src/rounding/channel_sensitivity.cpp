@@ -5,6 +5,7 @@
 
 #include "adjoint.h"
 #include "probes.h"
+#include "qtool/calib/model_inputs.h"
 #include "qtool/exec/executor.h"
 #include "qtool/support/parallel.h"
 
@@ -14,13 +15,6 @@ namespace {
 
 using ir::Graph;
 using ir::ValueId;
-
-std::vector<Tensor> inputs_of(const Graph& graph, const data::SampleSource& source, int64_t image) {
-  const data::Sample sample = source.load(image);
-  std::vector<Tensor> inputs;
-  for (const ValueId id : graph.inputs) inputs.push_back(sample.at(graph.value(id).name));
-  return inputs;
-}
 
 std::vector<int64_t> spread(int64_t count, int64_t wanted) {
   std::vector<int64_t> images;
@@ -41,7 +35,7 @@ std::vector<double> output_powers(const Graph& graph, const data::SampleSource& 
   const exec::Executor executor(graph, {});
   std::vector<std::vector<double>> by_image(images.size());
   parallel_for(static_cast<int64_t>(images.size()), threads, [&](int64_t i, int) {
-    for (const Tensor& output : executor.new_session().run(inputs_of(graph, source, images[static_cast<size_t>(i)]))) {
+    for (const Tensor& output : executor.new_session().run(calib::model_inputs(graph, source.load(images[static_cast<size_t>(i)])))) {
       by_image[static_cast<size_t>(i)].push_back(power(output));
     }
   });
@@ -87,7 +81,7 @@ std::map<ValueId, std::vector<double>> channel_sensitivity(const Graph& graph, c
   std::vector<std::vector<std::vector<double>>> by_image(images.size());
   parallel_for(static_cast<int64_t>(images.size()), options.threads, [&](int64_t i, int) {
     const int64_t image = images[static_cast<size_t>(i)];
-    std::vector<Tensor> inputs = inputs_of(graph, source, image);
+    std::vector<Tensor> inputs = calib::model_inputs(graph, source.load(image));
     for (size_t o = 0; o < graph.outputs.size(); ++o) {
       Tensor probe = random_signs(graph.type_of(graph.outputs[o]), options.seed, static_cast<uint64_t>(image), o);
       const double unit = powers[o] > 0.0 ? 1.0 / std::sqrt(powers[o]) : 0.0;

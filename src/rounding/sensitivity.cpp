@@ -6,6 +6,7 @@
 #include "adjoint.h"
 #include "blocks.h"
 #include "probes.h"
+#include "qtool/calib/model_inputs.h"
 #include "qtool/exec/executor.h"
 #include "qtool/exec/matrix_product.h"
 #include "qtool/support/parallel.h"
@@ -93,9 +94,7 @@ class Estimate {
 
  private:
   std::vector<Tensor> inputs_of(const data::SampleSource& source, int64_t image, uint64_t seed) const {
-    const data::Sample sample = source.load(image);
-    std::vector<Tensor> inputs;
-    for (const ValueId id : reference_.inputs) inputs.push_back(sample.at(reference_.value(id).name));
+    std::vector<Tensor> inputs = calib::model_inputs(reference_, source.load(image));
     for (size_t p = 0; p < ends_.size(); ++p) inputs.push_back(random_signs(reference_.type_of(ends_[p]), seed, static_cast<uint64_t>(image), p));
     return inputs;
   }

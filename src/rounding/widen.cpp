@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "qtool/calib/model_inputs.h"
 #include "qtool/exec/executor.h"
 #include "qtool/quant/quantize.h"
 #include "qtool/support/parallel.h"
@@ -33,12 +34,6 @@ void add_errors(const std::vector<Tensor>& outputs, const std::vector<Tensor>& w
     }
     base += static_cast<size_t>(channels);
   }
-}
-
-std::vector<Tensor> inputs_of(const ir::Graph& graph, const data::Sample& sample) {
-  std::vector<Tensor> inputs;
-  for (const ir::ValueId id : graph.inputs) inputs.push_back(sample.at(graph.value(id).name));
-  return inputs;
 }
 
 }  // namespace
@@ -82,7 +77,7 @@ double output_gain_db(const ir::Graph& reference, const model::ModelState& first
   std::vector<ChannelErrors> ones(images.size()), twos(images.size());  // by image, so that sums do not depend on threads
   parallel_for(static_cast<int64_t>(images.size()), threads, [&](int64_t i, int) {
     const auto at = static_cast<size_t>(i);
-    const std::vector<Tensor> inputs = inputs_of(reference, source.load(images[at]));
+    const std::vector<Tensor> inputs = calib::model_inputs(reference, source.load(images[at]));
     const std::vector<Tensor> wanted = real.new_session().run(inputs);
     add_errors(one.new_session().run(inputs), wanted, ones[at]);
     add_errors(two.new_session().run(inputs), wanted, twos[at]);

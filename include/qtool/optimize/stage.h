@@ -54,6 +54,8 @@ struct StageContext {
 
 // A function-preserving stage is rolled back when outputs move by more than this, relative to the largest one.
 inline constexpr double kFloatTolerance = 1e-4;
+// What a changed float function must gain, in dB: it is judged on a few samples only.
+inline constexpr double kGainOfAnotherFunction = 0.5;
 
 struct StageOutcome {
   int64_t changes = 0;                                     // 0: the candidate is as it was

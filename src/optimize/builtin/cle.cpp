@@ -161,8 +161,7 @@ StageOutcome apply(Candidate& candidate, const StageContext& context) {
     const auto score = context.score(made[i].candidate);
     if (!score) break;
     compared.push_back(format("{}: {:.2f} dB", made[i].name, score->sqnr_db));
-    // A changed float function must pay for itself: it is judged on a few samples only.
-    const double needed = exact ? 0.0 : 0.5;
+    const double needed = exact ? 0.0 : kGainOfAnotherFunction;
     if (best_score && score->sqnr_db <= best_score->sqnr_db + needed) continue;
     best_score = score;
     best = i;
