@@ -1,6 +1,6 @@
 // Names DepthToSpace and SpaceToDepth that are spelled out, as pixel shuffles written by hand are.
 // BEFORE   x [n, c, h, w] -> Reshape -> Transpose -> Reshape -> y      AFTER   x -> DepthToSpace or SpaceToDepth -> y
-// REQUIRES settled shapes; inner results have no other reader. SpaceToDepth in DCR order only: ONNX has no other.
+// REQUIRES settled shapes; the transposed tensor has no other reader. SpaceToDepth in DCR order only: ONNX has no other.
 // FORMULA  both move elements alike when their transpositions are the same after merging neighbouring axes
 // SOURCE   ONNX operators DepthToSpace and SpaceToDepth
 #include "qtool/ops/axis_permutation.h"
@@ -50,7 +50,7 @@ bool recognise(model::ModelState& state, ir::NodeId id) {
   const ValueId output = last.outputs[0];
   const Node* transpose = single_producer_of(graph, last.inputs[0], "Transpose");
   if (transpose == nullptr) return false;
-  const Node* first = single_producer_of(graph, transpose->inputs[0], "Reshape");
+  const Node* first = producer_of(graph, transpose->inputs[0], "Reshape");
   if (first == nullptr) return false;
   const ValueId source = first->inputs[0];
   const TensorType *x = known_type(graph, source), *view = known_type(graph, transpose->inputs[0]), *y = known_type(graph, output);

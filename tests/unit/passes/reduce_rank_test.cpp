@@ -188,10 +188,10 @@ TEST(RecogniseDepthToSpace, OtherMovementsStay) {
   }
 }
 
-TEST(RecogniseDepthToSpace, NotWhereTheInsideIsRead) {
+TEST(RecogniseDepthToSpace, NotWhereTheTransposedTensorIsRead) {
   GraphBuilder b;
   b.output(moved(b, b.input("x", {1, 18, 4, 5}), {1, 2, 3, 3, 4, 5}, {0, 1, 4, 2, 5, 3}, {1, 2, 12, 15}));
-  b.output(b.graph().find_value("y.split"));
+  b.output(b.graph().find_value("y.moved"));
   EXPECT_EQ(run_pass(b, "recognise_depth_to_space").changes, 0);
 }
 
