@@ -210,11 +210,8 @@ class ProductKernel final : public Kernel {
     const ConvShape& s = spec_.shape;
     const ops::Window3d& w = s.window;
     const int64_t columns = s.in_columns();
-    for (int64_t p = band.source_row * columns; p < (band.source_row + band.source_rows) * columns; ++p) {
-      int32_t sum = 0;
-      for (int64_t c = 0; c < s.in_channels; ++c) sum += image[p * s.in_channels + c];
-      pixels[p] = sum;
-    }
+    const int64_t first = band.source_row * columns;
+    simd::code_kernels().row_sums(image + first * s.in_channels, band.source_rows * columns, s.in_channels, pixels + first);
     for (int64_t row = band.row; row < band.row + band.rows; ++row) {
       const Taps rows = taps_inside(w, 1, row);
       for (const Run& run : columns_.runs) {

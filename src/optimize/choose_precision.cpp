@@ -11,6 +11,7 @@
 #include "qtool/optimize/simulation_noise.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
+#include "qtool/support/parallel.h"
 #include "narrow_quantizers.h"
 #include "quantizer_noise.h"
 #include "tensor_traits.h"
@@ -170,24 +171,28 @@ class Search {
   }
 
   void try_methods() {
-    const RangeMethod* tried = method_;
+    std::vector<const RangeMethod*> others;
     for (const RangeMethod& method : methods_) {
-      if (&method != tried) try_method(method);
+      if (&method != method_) others.push_back(&method);
+    }
+    std::vector<model::ModelState> candidates(others.size());
+    parallel_for(static_cast<int64_t>(others.size()), options_.threads, [&](int64_t i, int) {
+      candidates[static_cast<size_t>(i)] = others[static_cast<size_t>(i)]->requantize(bits_with({}));
+    });
+    const std::vector<OutputNoise> noise = simulation_->of_each(candidates);
+    for (size_t i = 0; i < others.size(); ++i) {
+      const double db = record(format("ranges by {}", others[i]->name), candidates[i], noise[i], false);
+      if (!(db > best_db_)) continue;
+      result_.steps.back().kept = true;
+      method_ = others[i];
+      best_ = std::move(candidates[i]);
+      best_db_ = db;
     }
   }
 
-  void try_method(const RangeMethod& method) {
-    model::ModelState candidate = method.requantize(bits_with({}));
-    const double db = record(format("ranges by {}", method.name), candidate, false);
-    if (!(db > best_db_)) return;
-    result_.steps.back().kept = true;
-    method_ = &method;
-    best_ = std::move(candidate);
-    best_db_ = db;
-  }
+  double record(const std::string& name, const model::ModelState& state, bool kept) { return record(name, state, simulation_->of(state), kept); }
 
-  double record(const std::string& name, const model::ModelState& state, bool kept) {
-    const OutputNoise noise = simulation_->of(state);
+  double record(const std::string& name, const model::ModelState& state, const OutputNoise& noise, bool kept) {
     const auto& blocks = simulation_->measure().blocks();
     PrecisionStep step{.name = name, .score_db = cost_db(noise.cost(blocks)), .cost = relative_cost(state, options_.rates),
                        .wide = wide_tensors(state), .kept = kept};

@@ -20,6 +20,14 @@ int affordable_workers(int threads, size_t arena_bytes) {
   return std::clamp(fit, 1, threads);
 }
 
+// Few samples are shared out in parts, so that no thread waits long for the last ones; but every thread that takes up a sample runs
+// the whole model once for it, so parts are not small.
+size_t parts_of_a_sample(size_t threads, size_t samples, size_t variants) {
+  constexpr size_t kSmallPart = 16, kJobsEach = 4;
+  const auto jobs_of = [&](size_t jobs) { return (jobs + samples - 1) / std::max<size_t>(1, samples); };
+  return std::max({size_t{1}, jobs_of(threads), std::min(jobs_of(kJobsEach * threads), variants / kSmallPart)});
+}
+
 ir::Graph with_rounded_constants(const ir::Graph& graph, const model::EncodingTable& encodings) {
   ir::Graph rounded = graph;
   for (const auto& [id, entry] : encodings) {
@@ -65,39 +73,33 @@ NoiseProbe::NoiseProbe(const ir::Graph& graph, const std::vector<ir::ValueId>& c
   measure_.emplace(graph_, worker.outputs(graph_.outputs.size(), false));
 }
 
-std::vector<OutputNoise> NoiseProbe::run_sample(Worker& worker, std::span<const Variant> variants, int64_t sample) const {
-  if (worker.sample != sample) {
-    worker.inputs = calib::model_inputs(graph_, source_.load(sample));
-    worker.session.run(worker.inputs);
-    worker.reference = measure_->reference(worker.outputs(graph_.outputs.size(), false));
-    worker.sample = sample;
-  }
-  std::vector<OutputNoise> result(variants.size());
-  for (size_t i = 0; i < variants.size(); ++i) {
-    worker.session.rerun(variants[i].changed, variants[i].change, variants[i].rounded);
-    result[i].add(worker.reference.signal, measure_->noise(worker.reference, worker.outputs(graph_.outputs.size(), true)));
-  }
-  return result;
+void NoiseProbe::load(Worker& worker, int64_t sample) const {
+  if (worker.sample == sample) return;
+  worker.inputs = calib::model_inputs(graph_, source_.load(sample));
+  worker.session.run(worker.inputs);
+  worker.reference = measure_->reference(worker.outputs(graph_.outputs.size(), false));
+  worker.sample = sample;
+}
+
+OutputNoise NoiseProbe::noise_of(Worker& worker, const Variant& variant) const {
+  worker.session.rerun(variant.changed, variant.change, variant.rounded);
+  OutputNoise noise;
+  noise.add(worker.reference.signal, measure_->noise(worker.reference, worker.outputs(graph_.outputs.size(), true)));
+  return noise;
 }
 
 std::vector<std::vector<OutputNoise>> NoiseProbe::run_each(std::span<const Variant> variants, std::span<const int64_t> samples) {
-  // A sample's variants are shared out when there are fewer samples than threads.
-  const size_t parts = std::max<size_t>(1, (static_cast<size_t>(threads_) + samples.size() - 1) / std::max<size_t>(1, samples.size()));
-  const size_t each = (variants.size() + parts - 1) / parts;
-  std::vector<std::vector<OutputNoise>> pieces(samples.size() * parts);
+  std::vector<std::vector<OutputNoise>> found(samples.size(), std::vector<OutputNoise>(variants.size()));
+  const size_t parts = parts_of_a_sample(static_cast<size_t>(threads_), samples.size(), variants.size());
   std::vector<std::optional<Worker>> workers(static_cast<size_t>(threads_));
-  parallel_for(static_cast<int64_t>(pieces.size()), threads_, [&](int64_t job, int worker_index) {
+  parallel_for(static_cast<int64_t>(samples.size() * parts), threads_, [&](int64_t job, int worker_index) {
     auto& worker = workers[static_cast<size_t>(worker_index)];
     if (!worker) worker.emplace(executor_, rounded_);
-    const size_t part = static_cast<size_t>(job) % parts, first = std::min(part * each, variants.size());
-    const int64_t sample = samples[static_cast<size_t>(job) / parts];
-    pieces[static_cast<size_t>(job)] = run_sample(*worker, variants.subspan(first, std::min(each, variants.size() - first)), sample);
+    const size_t s = static_cast<size_t>(job) / parts;
+    load(*worker, samples[s]);
+    // Variants come in the order of the graph: every part gets long suffixes and short ones.
+    for (size_t i = static_cast<size_t>(job) % parts; i < variants.size(); i += parts) found[s][i] = noise_of(*worker, variants[i]);
   });
-  std::vector<std::vector<OutputNoise>> found(samples.size());
-  for (size_t job = 0; job < pieces.size(); ++job) {
-    std::vector<OutputNoise>& of_sample = found[job / parts];
-    of_sample.insert(of_sample.end(), pieces[job].begin(), pieces[job].end());
-  }
   return found;
 }
 

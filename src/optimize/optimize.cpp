@@ -113,7 +113,7 @@ class Optimizer {
     return {.profile = profile_, .relu6 = options_.relu6, .threads = options_.threads, .has_samples = samples_ != nullptr,
             .samples = samples_, .fitting = rest_.get(), .correction_follows = has_previews(), .rounding_follows = rounding_follows(), .adaround = options_.adaround,
             .float_difference = [this](const ir::Graph& graph) { return judge_->float_difference(graph); },
-            .score = [this](const Candidate& candidate) { return deciding_score(candidate); },
+            .scores = [this](std::span<const Candidate* const> candidates) { return deciding_scores(candidates); },
             .reporter = reporter_};
   }
 
@@ -122,11 +122,16 @@ class Optimizer {
   }
 
   // The score that counts: with those correcting stages that follow anyhow and cost next to nothing.
-  std::optional<Score> deciding_score(const Candidate& candidate) const {
-    if (samples_ == nullptr) return std::nullopt;
-    Candidate tried = candidate;
-    apply_previews(tried, encode_quickly(tried));
-    return simulate(tried);
+  std::vector<Score> deciding_scores(std::span<const Candidate* const> candidates) const {
+    if (samples_ == nullptr) return {};
+    std::vector<Candidate> tried;
+    for (const Candidate* candidate : candidates) {
+      Candidate& next = tried.emplace_back(*candidate);
+      apply_previews(next, encode_quickly(next));
+    }
+    std::vector<const model::ModelState*> states;
+    for (const Candidate& candidate : tried) states.push_back(&candidate.state);
+    return judge_->score_each(states);
   }
 
   // ---- stages ------------------------------------------------------------------------------------------------------
@@ -150,10 +155,16 @@ class Optimizer {
     }
     Candidate tried = candidate;
     const calib::CalibrationResult calibration = encode_quickly(tried);
-    row.score = simulate(tried);
-    if (known) return;
-    deciding = row.score->sqnr_db;
-    if (apply_previews(tried, calibration)) deciding = simulate(tried)->sqnr_db;
+    if (known) {
+      row.score = simulate(tried);
+      return;
+    }
+    Candidate previewed = tried;
+    std::vector<const model::ModelState*> states = {&tried.state};
+    if (apply_previews(previewed, calibration)) states.push_back(&previewed.state);
+    const std::vector<Score> scores = judge_->score_each(states);
+    row.score = scores.front();
+    deciding = scores.back().sqnr_db;
   }
 
   void run_preserving(const Stage& stage, Candidate& current) {

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "qtool/calib/model_inputs.h"
 #include "qtool/exec/executor.h"
-#include "qtool/support/parallel.h"
+#include "run_graphs.h"
+#include "samples.h"
 #include "tensor_traits.h"
 
 namespace qtool::optimize {
@@ -17,18 +17,6 @@ int64_t output_bytes(const std::vector<Tensor>& outputs) {
   int64_t bytes = 0;
   for (const Tensor& output : outputs) bytes += static_cast<int64_t>(output.size_bytes());
   return bytes;
-}
-
-// use(sample, outputs) on worker threads.
-template <class Use>
-void for_each_sample(const exec::Executor& executor, const ir::Graph& graph, const data::SampleSource& source, int64_t first, int64_t last,
-                     int threads, const Use& use) {
-  std::vector<std::optional<exec::Session>> sessions(static_cast<size_t>(threads));
-  parallel_for(last - first, threads, [&](int64_t index, int worker) {
-    auto& session = sessions[static_cast<size_t>(worker)];
-    if (!session) session.emplace(executor.new_session());
-    use(first + index, session->run(calib::model_inputs(graph, source.load(first + index))));
-  });
 }
 
 // What integer hardware calls float.
@@ -53,25 +41,32 @@ int64_t affordable_simulations(const ir::Graph& graph) {
 SimulationNoise::SimulationNoise(const ir::Graph& graph, const data::SampleSource& source, int64_t samples, int threads)
     : graph_(graph), source_(source), threads_(threads) {
   const exec::Executor executor(graph, {});
-  std::vector<Tensor> first = executor.new_session().run(calib::model_inputs(graph, source.load(0)));
+  std::vector<Tensor> first = executor.new_session().run(sample_inputs(graph, source, 0));
   measure_.emplace(graph, first);
   const int64_t affordable = kReferenceBytes / std::max<int64_t>(1, output_bytes(first));
   references_.resize(static_cast<size_t>(std::clamp<int64_t>(affordable, 1, std::min(samples, source.size()))));
   references_[0] = measure_->reference(std::move(first));
-  for_each_sample(executor, graph, source, 1, this->samples(), threads_, [&](int64_t sample, std::vector<Tensor> outputs) {
+  const GraphRun run{&graph};
+  run_graphs({&run, 1}, source, 1, this->samples(), threads_, [&](size_t, int64_t sample, std::vector<Tensor> outputs) {
     references_[static_cast<size_t>(sample)] = measure_->reference(std::move(outputs));
   });
 }
 
-OutputNoise SimulationNoise::of(const model::ModelState& state) const {
-  const exec::Executor executor(state.graph, {.encodings = &state.encodings});
-  std::vector<std::vector<double>> noise(references_.size());
-  for_each_sample(executor, state.graph, source_, 0, samples(), threads_, [&](int64_t sample, std::vector<Tensor> outputs) {
-    noise[static_cast<size_t>(sample)] = measure_->noise(references_[static_cast<size_t>(sample)], with_half_outputs(state, std::move(outputs)));
+OutputNoise SimulationNoise::of(const model::ModelState& state) const { return of_each({&state, 1})[0]; }
+
+std::vector<OutputNoise> SimulationNoise::of_each(std::span<const model::ModelState> states) const {
+  std::vector<GraphRun> runs;
+  for (const model::ModelState& state : states) runs.push_back({&state.graph, &state.encodings});
+  std::vector<std::vector<std::vector<double>>> noise(states.size(), std::vector<std::vector<double>>(references_.size()));
+  run_graphs(runs, source_, 0, samples(), threads_, [&](size_t i, int64_t sample, std::vector<Tensor> outputs) {
+    const auto s = static_cast<size_t>(sample);
+    noise[i][s] = measure_->noise(references_[s], with_half_outputs(states[i], std::move(outputs)));
   });
-  OutputNoise total;
-  for (size_t i = 0; i < references_.size(); ++i) total.add(references_[i].signal, noise[i]);
-  return total;
+  std::vector<OutputNoise> totals(states.size());
+  for (size_t i = 0; i < states.size(); ++i) {
+    for (size_t s = 0; s < references_.size(); ++s) totals[i].add(references_[s].signal, noise[i][s]);
+  }
+  return totals;
 }
 
 }  // namespace qtool::optimize

@@ -3,34 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "qtool/tensor/simd.h"
+
 namespace qtool::optimize {
-
-namespace {
-
-constexpr size_t kLanes = 16;  // independent maxima, so that they need not wait for one another
-
-// moving[i] = max(moving[i], v) and the largest v, for v = values[i] * first * factors[i], or values[i] * factors[i] * first.
-template <bool kFixedFirst>
-float widen(const float* values, float fixed, const float* factors, float* moving, size_t count) {
-  float largest[kLanes] = {};
-  size_t i = 0;
-  const auto scaled = [&](size_t at) { return kFixedFirst ? values[at] * fixed * factors[at] : values[at] * factors[at] * fixed; };
-  for (; i + kLanes <= count; i += kLanes) {
-    for (size_t l = 0; l < kLanes; ++l) {
-      const float w = scaled(i + l);
-      moving[i + l] = moving[i + l] < w ? w : moving[i + l];
-      largest[l] = largest[l] < w ? w : largest[l];
-    }
-  }
-  for (; i < count; ++i) {
-    const float w = scaled(i);
-    moving[i] = std::max(moving[i], w);
-    largest[0] = std::max(largest[0], w);
-  }
-  return *std::max_element(largest, largest + kLanes);
-}
-
-}  // namespace
 
 WeightRanges::WeightRanges(const ir::Graph& graph, const ChannelSets& sets, const Layer& layer, const std::vector<double>& factors)
     : sets_(sets), layer_(layer), factors_(factors) {
@@ -64,13 +39,15 @@ void WeightRanges::refresh() {
   for (size_t c = 0; c < in.size(); ++c) forward[c] = static_cast<float>(in[c]);
   out_.assign(inverse.size(), 0.0f);
   in_.assign(forward.size(), 0.0f);
+  const simd::Kernels& simd = simd::kernels();
   for (const Run& run : runs_) {
     const float* values = largest_of_pair_.data() + run.first;
+    const auto count = static_cast<int64_t>(run.count);
     if (run.along_inputs) {
-      const float largest = widen<true>(values, inverse[run.out], &forward[run.in], &in_[run.in], run.count);
+      const float largest = simd.scaled_max(values, inverse[run.out], &forward[run.in], 1.0f, &in_[run.in], count);
       out_[run.out] = std::max(out_[run.out], largest);
     } else {
-      const float largest = widen<false>(values, forward[run.in], &inverse[run.out], &out_[run.out], run.count);
+      const float largest = simd.scaled_max(values, 1.0f, &inverse[run.out], forward[run.in], &out_[run.out], count);
       in_[run.in] = std::max(in_[run.in], largest);
     }
   }

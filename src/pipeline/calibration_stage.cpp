@@ -52,14 +52,14 @@ class Stage {
 
   void compare() {
     const optimize::SimulationNoise simulation(state_.graph, *held_out_, optimize::affordable_simulations(state_.graph), config_.threads);
-    const MethodTrial trial{state_, result_.statistics.statistics, calib::builtin_registry().at(config_.weight_method), simulation};
+    const MethodTrial trial{state_, result_.statistics.statistics, calib::builtin_registry().at(config_.weight_method), simulation, config_.threads};
     MethodComparison comparison{.samples = simulation.samples()};
     to_simulate_ = static_cast<int64_t>((automatic_ || best_ ? usual_methods().size() + 1 : 0) +
                                         (config_.compare_calibration ? all_methods(config_.percentile).size() : 0));
     if (automatic_ || best_) choose(trial, comparison);
     if (config_.compare_calibration) {
       const std::vector<MethodVariant> methods = all_methods(config_.percentile);
-      for (const MethodVariant& method : methods) add_score(trial.score(method), comparison);
+      for (MethodScore& score : trial.score_each(methods)) add_score(std::move(score), comparison);
       tabulate(methods, comparison);
     }
     sort_by_cost(comparison.scores);
@@ -74,17 +74,19 @@ class Stage {
   // The best single method, with outputs and the like at min-max; ranges chosen one by one if they are better together too.
   void choose(const MethodTrial& trial, MethodComparison& comparison) {
     const passes::ChosenRanges decisions = optimize::decision_ranges(state_, result_.statistics.statistics);
+    const std::vector<MethodVariant> methods = usual_methods();
+    std::vector<passes::ChosenRanges> ranges;
+    for (const MethodVariant& method : methods) ranges.push_back(ranges_of(method, decisions));
     passes::ChosenRanges at_hand;
     double least = std::numeric_limits<double>::infinity();
-    for (const MethodVariant& method : usual_methods()) {
-      passes::ChosenRanges ranges = ranges_of(method, decisions);
-      MethodScore score = trial.score(method, ranges);
-      score.label += ", outputs min-max";
-      if (at_hand.empty() || score.cost < least) {
-        at_hand = std::move(ranges);
-        least = score.cost;
+    std::vector<MethodScore> scores = trial.score_each(methods, ranges);
+    for (size_t i = 0; i < scores.size(); ++i) {
+      if (at_hand.empty() || scores[i].cost < least) {
+        at_hand = std::move(ranges[i]);
+        least = scores[i].cost;
       }
-      add_score(std::move(score), comparison);
+      scores[i].label += ", outputs min-max";
+      add_score(std::move(scores[i]), comparison);
     }
     MethodScore own = refine(trial, at_hand);
     const bool better = own.cost < least;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "qtool/support/format.h"
+#include "qtool/support/parallel.h"
 
 namespace qtool::pipeline {
 
@@ -28,14 +29,24 @@ std::vector<MethodVariant> usual_methods() {
   return {variant("min-max"), percentile_variant(99.99), percentile_variant(99.999), variant("mse"), variant("sqnr")};
 }
 
-MethodScore MethodTrial::score(const MethodVariant& variant, const passes::ChosenRanges& chosen) const {
-  model::ModelState trial = state;
-  (void)passes::compute_encodings(trial, statistics, *variant.method, weight_method, variant.options, chosen);
-  const optimize::OutputNoise noise = simulation.of(trial);
+MethodScore MethodTrial::score(const MethodVariant& variant, const passes::ChosenRanges& chosen) const { return score_each({variant}, {chosen})[0]; }
+
+std::vector<MethodScore> MethodTrial::score_each(const std::vector<MethodVariant>& variants, const std::vector<passes::ChosenRanges>& chosen) const {
+  std::vector<model::ModelState> trials(variants.size(), state);
+  parallel_for(static_cast<int64_t>(variants.size()), threads, [&](int64_t index, int) {
+    const auto i = static_cast<size_t>(index);
+    (void)passes::compute_encodings(trials[i], statistics, *variants[i].method, weight_method, variants[i].options,
+                                    chosen.empty() ? passes::ChosenRanges{} : chosen[i]);
+  });
   const auto& blocks = simulation.measure().blocks();
-  MethodScore score{.label = variant.label, .cost = noise.cost(blocks)};
-  for (size_t i = 0; i < blocks.size(); ++i) score.output_sqnr_db.emplace_back(blocks[i].name, noise.sqnr_db(i));
-  return score;
+  std::vector<MethodScore> scores;
+  const std::vector<optimize::OutputNoise> noise = simulation.of_each(trials);
+  for (size_t i = 0; i < noise.size(); ++i) {
+    MethodScore score{.label = variants[i].label, .cost = noise[i].cost(blocks)};
+    for (size_t b = 0; b < blocks.size(); ++b) score.output_sqnr_db.emplace_back(blocks[b].name, noise[i].sqnr_db(b));
+    scores.push_back(std::move(score));
+  }
+  return scores;
 }
 
 }  // namespace qtool::pipeline

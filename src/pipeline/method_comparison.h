@@ -34,8 +34,11 @@ struct MethodTrial {
   const std::map<ir::ValueId, calib::TensorStatistics>& statistics;
   const calib::Method& weight_method;
   const optimize::SimulationNoise& simulation;
+  int threads = 1;
 
   [[nodiscard]] MethodScore score(const MethodVariant& variant, const passes::ChosenRanges& chosen = {}) const;
+  // `chosen`: none, or one a variant.
+  [[nodiscard]] std::vector<MethodScore> score_each(const std::vector<MethodVariant>& variants, const std::vector<passes::ChosenRanges>& chosen = {}) const;
 };
 
 }  // namespace qtool::pipeline

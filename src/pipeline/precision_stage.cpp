@@ -1,6 +1,7 @@
 #include "precision_stage.h"
 
 #include <algorithm>
+#include <mutex>
 
 #include "method_comparison.h"
 #include "qtool/calib/calibrator.h"
@@ -89,10 +90,14 @@ optimize::PrecisionResult select_precision(const QuantizeConfig& config, const m
   const calib::CalibrationResult seen = calibrate(shared, planned.graph, observed, *kept, all, reporter);
   const calib::Method& weight_method = calib::builtin_registry().at(config.weight_method);
   std::vector<optimize::RangeMethod> methods;
+  std::mutex planning;  // `plan` keeps notes
   for (const MethodVariant& variant : trial_methods(config)) {
     methods.push_back({variant.label, [&, variant](const optimize::TensorBits& bits) {
                          model::ModelState state = floats;
-                         plan(state, bits);
+                         {
+                           const std::lock_guard lock(planning);
+                           plan(state, bits);
+                         }
                          (void)passes::compute_encodings(state, seen.statistics, *variant.method, weight_method, variant.options,
                                                          optimize::decision_ranges(state, seen.statistics));
                          return state;

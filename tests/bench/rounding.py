@@ -88,6 +88,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--extra", default="--act_quantizer_calibration mse")
     args = parser.parse_args()
+    args.data = args.data.resolve()  # lists of images are relative to where they lie
     settings = json.loads((args.data / "models/models.json").read_text())
     print("| model | method | seed | metric | agreement % | SQNR dB | adaround s | total s | CPU s | MB |\n|---|---|---|---|---|---|---|---|---|---|")
     for name in args.models.split(","):

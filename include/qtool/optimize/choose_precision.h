@@ -76,7 +76,7 @@ struct PrecisionResult {
   int64_t samples = 0;
 };
 
-// A planned and encoded model with these widths.
+// A planned and encoded model with these widths. Called by several threads at once.
 using Requantize = std::function<model::ModelState(const TensorBits&)>;
 // A way to make ranges.
 struct RangeMethod {

@@ -44,7 +44,8 @@ class NoiseProbe {
 
  private:
   struct Worker;
-  [[nodiscard]] std::vector<OutputNoise> run_sample(Worker& worker, std::span<const Variant> variants, int64_t sample) const;
+  void load(Worker& worker, int64_t sample) const;
+  [[nodiscard]] OutputNoise noise_of(Worker& worker, const Variant& variant) const;
 
   const ir::Graph& graph_;
   const data::SampleSource& source_;

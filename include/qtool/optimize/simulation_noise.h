@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "qtool/data/sample_source.h"
@@ -24,6 +25,8 @@ class SimulationNoise {
   // Of `state`'s graph on its encodings; inputs and outputs must be those of the float graph. Outputs that a quantized model
   // leaves without a grid are half floats.
   [[nodiscard]] OutputNoise of(const model::ModelState& state) const;
+  // The same for several at once, which takes less time than one after another.
+  [[nodiscard]] std::vector<OutputNoise> of_each(std::span<const model::ModelState> states) const;
 
  private:
   const ir::Graph& graph_;

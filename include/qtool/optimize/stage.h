@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -47,8 +48,8 @@ struct StageContext {
   rounding::AdaroundOptions adaround = {};
   // Largest |difference| of an output from the original float model over that output's largest |value|, on samples.
   std::function<double(const ir::Graph&)> float_difference;
-  // Nothing when there are no samples to judge by. Ranges come from a few samples: good for comparisons.
-  std::function<std::optional<Score>(const Candidate&)> score;
+  // One a candidate; none when there are no samples to judge by. Ranges come from a few samples: good for comparisons.
+  std::function<std::vector<Score>(std::span<const Candidate* const>)> scores;
   Reporter& reporter;
 };
 

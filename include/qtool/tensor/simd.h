@@ -66,6 +66,8 @@ struct Kernels {
 
   // Row reductions in a fixed order.
   float (*row_max)(const float* x, int64_t n);
+  // For y = x * before * factors * after, none negative: bounds[i] becomes max(bounds[i], y[i]). Returns the largest y, 0 of none.
+  float (*scaled_max)(const float* x, float before, const float* factors, float after, float* bounds, int64_t n);
   // y = exp(x - shift), returns the sum.
   float (*exp_sum)(const float* x, float* y, int64_t n, float shift);
 };

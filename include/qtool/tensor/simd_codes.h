@@ -54,6 +54,8 @@ struct CodeKernels {
   // rows x run bytes between strided rows, through a table or as they are (nullptr).
   void (*move_rows)(const uint8_t* x, int64_t x_stride, uint8_t* y, int64_t y_stride, int64_t rows, int64_t run,
                     const uint8_t* table);
+  // sums[r] = sum of the `run` bytes of row r.
+  void (*row_sums)(const uint8_t* x, int64_t rows, int64_t run, int32_t* sums);
   // Channels-last sums [pixels][channels] to codes of `grid` or to floats of the same shape. window_sums: one for each
   // pixel (window_stride 0) or one for each pixel and channel (window_stride 1); read only with weight_shift.
   void (*sums_to_codes)(const int32_t* sums, const int32_t* window_sums, int64_t window_stride, int64_t pixels,

@@ -12,6 +12,7 @@
 #include "qtool/optimize/registry.h"
 #include "qtool/rounding/channel_sensitivity.h"
 #include "qtool/support/format.h"
+#include "qtool/support/parallel.h"
 #include "rescale.h"
 
 namespace qtool::optimize {
@@ -44,11 +45,8 @@ class Attempts {
     const bool branched = std::any_of(sets_.sets.begin(), sets_.sets.end(), [](const ChannelSet& set) { return set.branched; });
     EqualizationOptions options{.branched = false, .keep_clips = context_.relu6 == Relu6Policy::kKeep, .damped = false};
     if (context_.relu6 != Relu6Policy::kReplace) {
-      (void)exact(options, "equal ranges");
-      options.damped = true;
-      if (auto tried = plan(options, "least noise"); tried && tried->plan.damped > 0) finish(std::move(*tried));
-      options.branched = true;
-      if (branched) (void)exact(options, "least noise, sums and concatenations too");
+      exact(options, "equal ranges", plan(options, "equal ranges"));
+      damped(options, branched);
       if (may_move_bounds() && mostly_bound()) least_noise();
     }
     if (context_.relu6 != Relu6Policy::kKeep && (made_.empty() || made_.back().plan.at_bound > 0)) replaced();
@@ -71,16 +69,30 @@ class Attempts {
     made_.push_back(std::move(tried));
   }
 
-  bool exact(const EqualizationOptions& options, const std::string& name) {
-    for (;; ++margin_) {
-      auto tried = plan(options, name);
-      if (!tried) return false;
+  // `tried`: planned with the margin at hand.
+  void exact(const EqualizationOptions& options, const std::string& name, std::optional<Attempt> tried) {
+    while (tried) {
       tried->holds = context_.float_difference(tried->candidate.state.graph) <= kFloatTolerance;
       const bool bounded = tried->plan.below_bound > 0 || !tried->plan.clips_to_relu.empty();
-      if (!tried->holds && bounded && margin_ + 1 < std::size(kMargins)) continue;
-      made_.push_back(std::move(*tried));
-      return true;
+      if (tried->holds || !bounded || margin_ + 1 == std::size(kMargins)) {
+        made_.push_back(std::move(*tried));
+        return;
+      }
+      ++margin_;
+      tried = plan(options, name);
     }
+  }
+
+  // Without and, if `branched`, with the sets that branch: planned side by side, since plans are serial work.
+  void damped(EqualizationOptions options, bool branched) {
+    static constexpr const char* kNames[] = {"least noise", "least noise, sums and concatenations too"};
+    options.damped = true;
+    EqualizationOptions of[] = {options, options};
+    of[1].branched = true;
+    std::optional<Attempt> planned[2];
+    parallel_for(branched ? 2 : 1, context_.threads, [&](int64_t i, int) { planned[i] = plan(of[i], kNames[i]); });
+    if (planned[0] && planned[0]->plan.damped > 0) finish(std::move(*planned[0]));
+    exact(of[1], kNames[1], std::move(planned[1]));
   }
 
   // The noise is that of 8-bit weights, one grid a tensor. Optimised rounding makes it too small to pay for a changed function, and
@@ -149,6 +161,12 @@ StageOutcome outcome_of(const Attempt& chosen) {
   return outcome;
 }
 
+std::vector<Score> scores_of(const std::vector<Attempt>& made, const StageContext& context) {
+  std::vector<const Candidate*> candidates;
+  for (const Attempt& attempt : made) candidates.push_back(&attempt.candidate);
+  return context.scores(candidates);
+}
+
 StageOutcome apply(Candidate& candidate, const StageContext& context) {
   std::vector<Attempt> made = Attempts(candidate, context).run();
   if (made.empty()) return {};
@@ -156,14 +174,13 @@ StageOutcome apply(Candidate& candidate, const StageContext& context) {
   std::optional<Score> best_score;
   std::vector<std::string> compared;
   drop_hopeless(made);
-  for (size_t i = 0; i < made.size() && (made.size() > 1); ++i) {
+  const std::vector<Score> scores = made.size() > 1 ? scores_of(made, context) : std::vector<Score>{};
+  for (size_t i = 0; i < scores.size(); ++i) {
     const bool exact = made[i].holds || context.relu6 == Relu6Policy::kReplace;
-    const auto score = context.score(made[i].candidate);
-    if (!score) break;
-    compared.push_back(format("{}: {:.2f} dB", made[i].name, score->sqnr_db));
+    compared.push_back(format("{}: {:.2f} dB", made[i].name, scores[i].sqnr_db));
     const double needed = exact ? 0.0 : kGainOfAnotherFunction;
-    if (best_score && score->sqnr_db <= best_score->sqnr_db + needed) continue;
-    best_score = score;
+    if (best_score && scores[i].sqnr_db <= best_score->sqnr_db + needed) continue;
+    best_score = scores[i];
     best = i;
   }
   StageOutcome outcome = outcome_of(made[best]);

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <random>
 #include <vector>
 
@@ -93,6 +94,11 @@ TEST_P(CodeLoops, SumsBecomeTheCodesOfPlainFloatArithmetic) {
         for (const CodeGrid& grid : {plain, with_inverse(plain)}) {
           std::vector<uint8_t> codes(sums.size());
           code_kernels().sums_to_codes(sums.data(), window_sums.data(), 0, pixels, channels, product, grid, codes.data());
+          std::vector<int32_t> repeated;
+          for (const int32_t sum : window_sums) repeated.insert(repeated.end(), static_cast<size_t>(channels), sum);
+          std::vector<uint8_t> by_element(sums.size());
+          code_kernels().sums_to_codes(sums.data(), repeated.data(), 1, pixels, channels, product, grid, by_element.data());
+          ASSERT_EQ(codes, by_element) << channels << " channels, windows by element";
           for (size_t i = 0; i < sums.size(); ++i) {
             const size_t c = i % static_cast<size_t>(channels);
             const int32_t exact = sums[i] + correction[c] + (windows ? shift[c] * window_sums[i / static_cast<size_t>(channels)] : 0);
@@ -128,6 +134,18 @@ TEST_P(CodeLoops, MovingBytes) {
         }
       }
     }
+  }
+}
+
+TEST_P(CodeLoops, SumsOfRows) {
+  std::mt19937 random(11);
+  std::vector<uint8_t> bytes(5 * 200);
+  for (uint8_t& b : bytes) b = static_cast<uint8_t>(random());
+  for (const int64_t run : {1, 3, 16, 63, 64, 65, 200}) {
+    std::vector<int32_t> sums(6, -1);
+    code_kernels().row_sums(bytes.data(), 5, run, sums.data());
+    for (int64_t r = 0; r < 5; ++r) EXPECT_EQ(sums[static_cast<size_t>(r)], std::accumulate(bytes.begin() + r * run, bytes.begin() + (r + 1) * run, 0));
+    EXPECT_EQ(sums[5], -1);
   }
 }
 

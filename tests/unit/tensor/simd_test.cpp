@@ -124,6 +124,23 @@ TEST_P(EveryIsa, MomentsAndAffineLoopsAreTheSameAsTheGenericOnes) {
   EXPECT_EQ(found, run());
 }
 
+TEST_P(EveryIsa, ScaledMaxWidensBoundsAndIsTheSameAsTheGenericOne) {
+  std::vector<float> x = inputs(), factors = inputs();
+  for (float& v : x) v = std::abs(v);
+  for (float& v : factors) v = std::abs(v) + 0.1f;
+  const auto n = static_cast<int64_t>(x.size());
+  std::vector<float> bounds(x.size(), 1.0f), want(x.size());
+  float largest = 0.0f;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const float y = x[i] * 0.3f * factors[i] * 1.7f;
+    want[i] = std::max(1.0f, y);
+    largest = std::max(largest, y);
+  }
+  EXPECT_EQ(kernels().scaled_max(x.data(), 0.3f, factors.data(), 1.7f, bounds.data(), n), largest);
+  EXPECT_EQ(bounds, want);
+  EXPECT_EQ(kernels().scaled_max(x.data(), 0.3f, factors.data(), 1.7f, bounds.data(), 0), 0.0f);
+}
+
 TEST(Simd, UnknownNameIsAnswered) { EXPECT_THROW(pin_isa("avx3"), Error); }
 
 }  // namespace
