@@ -38,15 +38,15 @@ struct CellKind {
   std::string_view flag;
 };
 
-const CellKind& cell_kind(const ir::Node& node) {
+// nullptr for other operators.
+const CellKind* find_cell_kind(const ir::Node& node) {
   static const CellKind kinds[] = {
       {"RNN", RecurrentCell::kRnn, 1, {"Tanh"}, ""},
       {"GRU", RecurrentCell::kGru, 3, {"Sigmoid", "Tanh"}, "linear_before_reset"},
       {"LSTM", RecurrentCell::kLstm, 4, {"Sigmoid", "Tanh", "Tanh"}, "input_forget"},
   };
   const auto* kind = std::ranges::find(kinds, node.op_type, &CellKind::type);
-  if (kind == std::end(kinds)) throw Error(ErrorCode::kInternal, format("{} is no recurrent operator", node.op_type));
-  return *kind;
+  return kind == std::end(kinds) || !node.domain.empty() ? nullptr : kind;
 }
 
 bool same_name(std::string_view a, std::string_view b) {
@@ -78,7 +78,9 @@ std::vector<RecurrentActivation> read_activations(const ir::Node& node, const st
 }  // namespace
 
 Recurrent read_recurrent(const ir::Node& node, const Shape& x, const Shape& w, const Shape& r) {
-  const CellKind& kind = cell_kind(node);
+  const CellKind* found = find_cell_kind(node);
+  if (found == nullptr) throw Error(ErrorCode::kInternal, format("{} is no recurrent operator", node.op_type));
+  const CellKind& kind = *found;
   const std::string direction = node.attr_string("direction", "forward");
   const int64_t directions = direction == "bidirectional" ? 2 : 1;
   const bool batch_first = node.attr_int("layout", 0) != 0;
@@ -100,6 +102,11 @@ Recurrent read_recurrent(const ir::Node& node, const Shape& x, const Shape& w, c
           .flag = !kind.flag.empty() && node.attr_int(kind.flag, 0) != 0,
           .clip = node.has_attribute("clip") ? static_cast<double>(node.attr_float("clip", 0.0f)) : HUGE_VAL,
           .activations = read_activations(node, kind.activations, directions)};
+}
+
+std::span<const size_t> whole_weights(const ir::Node& node) {
+  static constexpr size_t kSlots[] = {kInputWeights, kRecurrentWeights};
+  return find_cell_kind(node) == nullptr ? std::span<const size_t>() : std::span<const size_t>(kSlots);
 }
 
 Shape Recurrent::sequence_shape() const {

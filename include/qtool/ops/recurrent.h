@@ -2,6 +2,7 @@
 // Source of all meanings: ONNX operators RNN, GRU and LSTM, operator sets 7 to 22.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,5 +57,9 @@ struct Recurrent {
 
 // Throws Error(kInvalidModel) where the shapes of X, W and R do not fit, Error(kUnsupported) for an unknown activation.
 [[nodiscard]] Recurrent read_recurrent(const ir::Node& node, const Shape& x, const Shape& w, const Shape& r);
+
+// Slots of parameters that take the weight width of the profile, one grid a tensor, without making the operator a layer
+// whose channels stages may scale or correct: W and R of these operators, none of any other.
+[[nodiscard]] std::span<const size_t> whole_weights(const ir::Node& node);
 
 }  // namespace qtool::ops

@@ -1,5 +1,5 @@
 // Operators that treat several neighbouring axes alike, on fewer axes, where there are more than backends have.
-// BEFORE   x (six or more axes) -> Add, Relu, MatMul, Softmax, Concat, Slice, Gather, ReduceMean, ... -> y
+// BEFORE   x (six or more axes) -> Add, Relu, MatMul, Softmax, LayerNormalization, Concat, Slice, Gather, Tile, ... -> y
 // AFTER    x -> Reshape -> the operator -> Reshape -> y
 // REQUIRES settled shapes without an empty axis; one axis is special at most, or reduced axes are neighbours; constant
 //          indices, bounds and axes; Softmax from operator set 13
@@ -111,6 +111,25 @@ std::optional<Merged> merge_expand(const Graph& graph, const Node& node) {
   return plan;
 }
 
+// An axis that is repeated and those behind it that are not repeat as one.
+std::optional<Merged> merge_tile(const Graph& graph, const Node& node) {
+  const Tensor* repeats = constant_input(graph, node, 1);
+  if (repeats == nullptr) return std::nullopt;
+  std::vector<size_t> runs;
+  std::vector<int64_t> counts;
+  for (const int64_t count : repeats->to_int64()) {
+    if (count == 1 && !runs.empty()) {
+      ++runs.back();
+    } else {
+      runs.push_back(1);
+      counts.push_back(count);
+    }
+  }
+  if (runs.size() > kMostAxes) return std::nullopt;
+  return Merged{.inputs = {{0, merged(shape_of(graph, node.inputs[0]).dims(), runs)}},
+                .outputs = {merged(shape_of(graph, node.outputs[0]).dims(), runs)}, .attributes = {}, .lists = {{1, counts}}};
+}
+
 // [everything in front, axes first .. first + count - 1, everything behind if there is something]
 Shape around(const Shape& shape, size_t first, size_t count) {
   const size_t behind = first + count;
@@ -138,6 +157,12 @@ std::optional<Merged> merge_along_attribute(const Graph& graph, const Node& node
 std::optional<Merged> merge_softmax(const Graph& graph, const Node& node) {
   constexpr int64_t kOneAxisSince = 13;
   return node.opset < kOneAxisSince ? std::nullopt : merge_along_attribute(graph, node, -1, 1);
+}
+
+std::optional<Merged> merge_layer_norm(const Graph& graph, const Node& node) {
+  const Shape& x = shape_of(graph, node.inputs[0]);
+  const bool last_axis = x.normalize_axis(node.attr_int("axis", -1)) + 1 == x.rank();
+  return !last_axis || node.outputs.size() > 1 ? std::nullopt : merge_along_attribute(graph, node, -1, 1);
 }
 
 std::optional<Merged> merge_split(const Graph& graph, const Node& node) { return merge_along_attribute(graph, node, 0, 1); }
@@ -190,7 +215,7 @@ Rule merge_reduction(int64_t input_since) {
 const std::map<std::string, Rule, std::less<>>& rules() {
   static const auto table = [] {
     std::map<std::string, Rule, std::less<>> rules{{"Clip", merge_first}, {"MatMul", merge_product}, {"Expand", merge_expand}, {"Softmax", merge_softmax},
-                                                   {"LogSoftmax", merge_softmax}, {"Split", merge_split}, {"Concat", merge_concat},
+                                                   {"LogSoftmax", merge_softmax}, {"LayerNormalization", merge_layer_norm}, {"Tile", merge_tile}, {"Split", merge_split}, {"Concat", merge_concat},
                                                    {"Gather", merge_gather}, {"Slice", merge_slice}, {"ReduceSum", merge_reduction(13)}};
     for (const char* type : {"ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceProd", "ReduceSumSquare"}) rules[type] = merge_reduction(18);
     for (const char* type : {"Abs", "Add", "And", "Cast", "Ceil", "Cos", "Div", "Elu", "Equal", "Erf", "Exp", "Floor", "Gelu", "Greater",

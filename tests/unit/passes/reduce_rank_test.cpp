@@ -93,11 +93,13 @@ TEST(ReduceRank, OperatorsThatTreatAxesAlikeAreMerged) {
       {"Gather", {}, {{"axis", int64_t{-1}}}, {Tensor::scalar(int64_t{1})}},
       {"ReduceMean", {}, {{"axes", Ints{-1, 3, 4}}}, {}},
       {"ReduceMax", {}, {{"axes", Ints{2, 3}}, {"keepdims", int64_t{0}}}, {}},
+      {"Tile", {}, {}, {ints({1, 2, 1, 1, 3, 1})}},
+      {"LayerNormalization", {{2}, {2}}, {{"axis", int64_t{-1}}}, {}},
       {"Concat", {{2, 1, 3, 3, 4, 2}}, {{"axis", int64_t{3}}}, {}},
   };
   for (const Case& test : cases) {
     SCOPED_TRACE(test.op);
-    GraphBuilder b;
+    GraphBuilder b(17);
     std::vector<ir::ValueId> inputs{b.node("Reshape", {b.input("x", {96}), b.constant("six", ints(six.dims()))}, "in")};
     for (const Shape& shape : test.constants) inputs.push_back(b.random(b.graph().unique_name("c"), shape));
     for (const Tensor& list : test.lists) inputs.push_back(b.constant(b.graph().unique_name("list"), list));
