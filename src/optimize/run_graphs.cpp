@@ -11,7 +11,16 @@ namespace qtool::optimize {
 
 namespace {
 
-constexpr int64_t kMostPlans = 4;  // each holds all weights once more
+constexpr int64_t kMostPlans = 4;
+constexpr int64_t kPlanBytes = int64_t{512} << 20;  // of the weights, which a plan holds on their grids and packed
+
+int64_t affordable_plans(const ir::Graph& graph, int threads) {
+  int64_t bytes = 1;
+  for (const ir::ValueId id : graph.value_ids()) {
+    if (const Tensor* constant = graph.constant(id)) bytes += 2 * static_cast<int64_t>(constant->size_bytes());
+  }
+  return std::clamp<int64_t>(std::min<int64_t>(threads, kPlanBytes / bytes), 1, kMostPlans);
+}
 
 // What a worker runs; another graph needs another session.
 struct Worker {
@@ -24,7 +33,8 @@ struct Worker {
 void run_graphs(std::span<const GraphRun> runs, const data::SampleSource& source, int64_t first, int64_t last, int threads,
                 const std::function<void(size_t, int64_t, std::vector<Tensor>)>& use) {
   const auto count = static_cast<int64_t>(runs.size()), samples = last - first;
-  const int64_t at_once = std::clamp<int64_t>(threads, 1, kMostPlans);
+  if (runs.empty()) return;
+  const int64_t at_once = affordable_plans(*runs.front().graph, threads);
   for (int64_t begin = 0; begin < count && samples > 0; begin += at_once) {
     const int64_t plans = std::min(at_once, count - begin);
     std::vector<std::optional<exec::Executor>> executors(static_cast<size_t>(plans));

@@ -152,10 +152,11 @@ std::vector<std::string> stages_of(const QuantizeConfig& config) {
   return stages;
 }
 
-rounding::AdaroundOptions adaround_options(const QuantizeConfig& config, const CalibrationData& data) {
+rounding::AdaroundOptions adaround_options(const QuantizeConfig& config, const CalibrationData& data, SharedWork* shared) {
   rounding::AdaroundOptions options = config.adaround;
   options.method = rounding::method_from_name(config.adaround_method);
   options.seqmse_base = wants_seqmse(config);
+  if (shared != nullptr) options.memory = &shared->roundings();
   options.checkpoint_key = format("qtool {}, samples {}", tool_version(), data.sha256);
   return options;
 }
@@ -223,7 +224,7 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
   } else {
     result.optimized = optimize::optimize(state, quantizer, data.source.get(), result.profile,
                                           {.stages = stages_of(config), .accept = parse_accept(config.accept),
-                                           .relu6 = parse_relu6_policy(config.relu6), .threads = config.threads, .adaround = adaround_options(config, data),
+                                           .relu6 = parse_relu6_policy(config.relu6), .threads = config.threads, .adaround = adaround_options(config, data, shared),
                                            .inputs = config.data_free && !data.source ? image_input_moments(config.data, state.graph, reporter)
                                                                       : std::map<std::string, optimize::ChannelMoments>{}},
                                           reporter);

@@ -21,6 +21,7 @@ namespace {
 constexpr double kDefaultDrop = 0.5;    // points
 constexpr double kUncertainty = 3.0;    // of the drop without labels: a factor
 constexpr double kLeastGainDb = 0.05;   // a gain below this is noise of the few samples it is measured on
+constexpr double kMetricSlack = 0.1;    // points that a step may lose on the user's labels: labels beat the estimate, but for chance
 
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
@@ -185,14 +186,20 @@ class RecipeSearch {
       add(std::move(row), began);
       return;
     }
+    measure_metric(trial, row);
+    if (row.drop && *row.drop > before.drop.value_or(*row.drop) + kMetricSlack) {
+      row.decision = "rolled back";
+      row.reason = format("{}, but {} falls from {:.2f} to {:.2f}", change, record_.metric, 100.0 * *before.metric, 100.0 * *row.metric);
+      add(std::move(row), began);
+      return;
+    }
     row.decision = "kept";
     row.reason = change + stage_decisions(trial.quantized);
-    measure_metric(trial, row);
     add(std::move(row), began);
     run_seconds_ = run_seconds;
     accepted_row_ = record_.rows.size() - 1;
     const SearchRow &now = record_.rows.back(), &best = record_.rows[best_row_];
-    // The metric may disagree with the label-free figure: the search goes on from here, but the best one is not lost.
+    // The metric may fall a little: the search goes on from here, but the best one is not lost.
     const bool improves = drop_of(now) <= drop_of(best) || !within_cost(best);
     if (!improves && !best_) best_ = std::move(accepted_);
     if (improves) {

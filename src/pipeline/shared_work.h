@@ -12,6 +12,7 @@
 #include "qtool/calib/calibrator.h"
 #include "qtool/optimize/choose_precision.h"
 #include "qtool/optimize/statistics.h"
+#include "qtool/rounding/rounding_memory.h"
 
 namespace qtool::pipeline {
 
@@ -30,6 +31,9 @@ class SharedWork {
   [[nodiscard]] optimize::PrecisionResult precision(const std::string& options, const ir::Graph& graph,
                                                     const std::function<optimize::PrecisionResult()>& compute);
 
+  // Of adaround(), which looks for itself.
+  [[nodiscard]] rounding::RoundingMemory& roundings() { return roundings_; }
+
   [[nodiscard]] int64_t reused() const { return reused_; }  // results that were not computed again
 
  private:
@@ -37,6 +41,7 @@ class SharedWork {
   std::map<std::string, optimize::Statistics> statistics_;
   std::map<std::string, CalibrationStage> stages_;
   std::map<std::string, optimize::PrecisionResult> precisions_;
+  rounding::RoundingMemory roundings_;
   int64_t reused_ = 0;
 };
 

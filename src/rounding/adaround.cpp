@@ -14,6 +14,7 @@
 #include "layer_site.h"
 #include "lockstep.h"
 #include "qtool/quant/quantize.h"
+#include "qtool/rounding/rounding_memory.h"
 #include "qtool/support/error.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"
@@ -73,14 +74,14 @@ ir::ValueId bias_of(const ir::Graph& graph, const LayerSite& site) {
 }
 
 // Parameters and grids that the run starts from: model, bit widths, calibration and earlier stages are all in there.
-std::string fingerprint(const model::ModelState& state) {
+std::string fingerprint(const ir::Graph& graph, const model::EncodingTable& grids) {
   Bytes bytes;
   const auto add = [&](std::span<const std::byte> part) { bytes.insert(bytes.end(), part.begin(), part.end()); };
-  for (const ir::ValueId id : state.graph.value_ids()) {
-    const ir::Value& value = state.graph.value(id);
+  for (const ir::ValueId id : graph.value_ids()) {
+    const ir::Value& value = graph.value(id);
     add(std::as_bytes(std::span(value.name)));
     if (value.constant) add(value.constant->bytes());
-    const quant::Encoding* encoding = model::find_encoding(state.encodings, id);
+    const quant::Encoding* encoding = model::find_encoding(grids, id);
     if (encoding == nullptr) continue;
     add(std::as_bytes(std::span(&encoding->bits, 1)));
     add(std::as_bytes(std::span(encoding->grids)));
@@ -89,9 +90,9 @@ std::string fingerprint(const model::ModelState& state) {
 }
 
 // Whatever changes the result and is not in the caller's key.
-std::string checkpoint_key(const AdaroundOptions& o, const model::ModelState& state) {
+std::string key_of(const AdaroundOptions& o, const std::string& start) {
   const ClassicOptions& c = o.classic;
-  return format("{}\nstart {}\nmethod {} seqmse_base {} seed {} wide {} blocks {} tabu {} rows {} {} frontier {}\nclassic {} {} {} {} {} {} {}\n", o.checkpoint_key, fingerprint(state), method_name(o.method), o.seqmse_base,
+  return format("{}\nstart {}\nmethod {} seqmse_base {} seed {} wide {} blocks {} tabu {} rows {} {} frontier {}\nclassic {} {} {} {} {} {} {}\n", o.checkpoint_key, start, method_name(o.method), o.seqmse_base,
                 o.seed, o.wide_share, o.blocks, o.tabu, o.least_rows, o.rows_per_input, o.frontier_bytes, c.iterations, c.regularization, c.beta_start, c.beta_end, c.warm_start, c.learning_rate,
                 c.batch_rows);
 }
@@ -141,7 +142,7 @@ struct Run {
                                                         .frontier_bytes = options.frontier_bytes,
                                                         .image_order = order.images,
                                                         .stops = walk_stops(reference, sites, options)});
-    const Checkpoint checkpoint(folder, folder.empty() ? "" : checkpoint_key(options, state), options.resume);
+    const Checkpoint checkpoint(folder, folder.empty() ? "" : key_of(options, fingerprint(state.graph, state.encodings)), options.resume);
     for (size_t i = 0; i < sites.size(); ++i) {
       std::optional<FinishedLayer> layer = checkpoint.load(i);
       if (layer) {
@@ -231,6 +232,42 @@ AdaroundReport round_and_widen(const Run& run, model::ModelState& state) {
   return second;
 }
 
+// ---- earlier runs --------------------------------------------------------------------------------------------------
+
+// The walk rounds no activation, so it does not see their grids; only whether layers get more than the bits asked for is judged
+// with them. Empty: this run cannot be taken over.
+std::string memory_key(const model::ModelState& state, const LayerList& layers, const data::SampleSource& source, const AdaroundOptions& options) {
+  if (options.memory == nullptr) return {};
+  std::string text;
+  for (const LayerSite& site : layers.sites) {
+    if (state.encodings.at(site.weight).encoding.bits < 8) return {};
+    text += format("{} {} {} {}\n", static_cast<uint32_t>(site.node), static_cast<uint32_t>(site.weight), static_cast<uint32_t>(site.bias), static_cast<uint32_t>(site.skip));
+  }
+  for (const ir::NodeId id : state.graph.node_ids()) text += state.graph.node(id).op_type + " ";
+  for (int64_t i = 0; i < source.size(); ++i) text += source.name(i) + "\n";
+  return key_of(options, fingerprint(state.graph, grids_of_prefix(state)) + text);
+}
+
+RoundedModel remembered(const model::ModelState& state, const LayerList& layers, AdaroundReport report) {
+  RoundedModel model{.report = std::move(report), .layers = {}};
+  for (const LayerSite& site : layers.sites) {
+    RoundedLayer layer{.encoding = state.encodings.at(site.weight), .weight = *state.graph.constant(site.weight), .bias = {}};
+    if (site.bias != ir::kNoValue) layer.bias = *state.graph.constant(site.bias);
+    model.layers.push_back(std::move(layer));
+  }
+  return model;
+}
+
+void take_over(const RoundedModel& model, const LayerList& layers, model::ModelState& state) {
+  for (size_t i = 0; i < layers.sites.size(); ++i) {
+    const LayerSite& site = layers.sites[i];
+    state.graph.value(site.weight).constant = model.layers[i].weight;
+    state.encodings.at(site.weight) = model.layers[i].encoding;
+    if (site.bias != ir::kNoValue) state.graph.value(site.bias).constant = model.layers[i].bias;
+    refresh_bias_encoding(state, site.bias != ir::kNoValue ? site.bias : bias_of(state.graph, site));
+  }
+}
+
 }  // namespace
 
 Method method_from_name(const std::string& name) {
@@ -253,6 +290,11 @@ std::vector<std::string> method_names() {
 
 AdaroundReport adaround(model::ModelState& state, const data::SampleSource& source, const AdaroundOptions& options, Reporter& reporter) {
   const LayerList layers = find_layers(state);
+  const std::string key = memory_key(state, layers, source, options);
+  if (const RoundedModel* known = key.empty() ? nullptr : options.memory->find(key)) {
+    take_over(*known, layers, state);
+    return known->report;
+  }
   const ir::Graph reference = state.graph;
   const ImageOrder order = random_order(options.seed, source.size());
   const InterruptScope interruptible;
@@ -267,6 +309,7 @@ AdaroundReport adaround(model::ModelState& state, const data::SampleSource& sour
   }
   for (const SkippedLayer& skipped : layers.skipped) report.skipped.push_back(format("{}: {}", skipped.node, skipped.reason));
   remove_checkpoint(options.checkpoint);
+  if (!key.empty()) options.memory->keep(key, remembered(state, layers, report));
   return report;
 }
 

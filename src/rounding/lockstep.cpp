@@ -44,13 +44,18 @@ class Runner {
   std::vector<std::optional<exec::Session>> sessions_;
 };
 
-model::EncodingTable encodings_of_constants(const model::ModelState& state) {
+}  // namespace
+
+model::EncodingTable grids_of_prefix(const model::ModelState& state) {
+  constexpr int kFineBias = 16;
   model::EncodingTable table = state.encodings;
-  std::erase_if(table, [&](const auto& entry) { return !state.graph.is_constant(entry.first); });
+  std::erase_if(table, [&](const auto& entry) {
+    const model::TensorPlan* plan = state.plan.find(entry.first);
+    const bool fine_bias = plan != nullptr && plan->role == model::TensorRole::kBias && entry.second.encoding.bits >= kFineBias;
+    return !state.graph.is_constant(entry.first) || fine_bias;
+  });
   return table;
 }
-
-}  // namespace
 
 // What lies between two positions, in both models.
 struct Lockstep::Stretch {
@@ -132,7 +137,7 @@ Lockstep::Stretch Lockstep::make_stretch(size_t from, size_t to, const std::set<
   }
   const auto nodes = std::span(order_).subspan(from, to - from);
   return {Runner(make_segment(reference_, {}, nodes, made), false, options_.threads),
-          Runner(make_segment(state_.graph, encodings_of_constants(state_), nodes, made), true, options_.threads)};
+          Runner(make_segment(state_.graph, grids_of_prefix(state_), nodes, made), true, options_.threads)};
 }
 
 ImageState Lockstep::load(int64_t place) const {

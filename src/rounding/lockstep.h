@@ -29,6 +29,10 @@ struct LockstepOptions {
   std::vector<WalkStop> stops;        // of each layer; `values` is filled in here
 };
 
+// Grids that the quantized prefix runs on: those of constants, but for biases of 16 bits and more, whose rounding nothing notices
+// and whose scales follow those of activations.
+[[nodiscard]] model::EncodingTable grids_of_prefix(const model::ModelState& state);
+
 class Lockstep {
  public:
   // `reference` is the model before rounding; `state` the one whose weights are being rounded: its graph and encodings are

@@ -74,6 +74,25 @@ TEST_F(Search, LabelsDecideByTheMeasuredDrop) {
   EXPECT_TRUE(found["target_met"].get<bool>()) << found["verdict"];
 }
 
+TEST_F(Search, AStepThatLosesByTheLabelsIsRolledBackWhateverTheEstimateSays) {
+  const Outcome done = quantize("classifier", folder_ / "out", {"--profile", "dsp", "--optimizations", "auto", "--json", "--target-drop", "0.01", "--images",
+                                                                sample("eval/classifier/images").string(), "--labels", sample("eval/classifier/labels.txt").string()});
+  ASSERT_EQ(done.exit_code, 0) << done.err;
+  const Json search = Json::parse(done.out)["search"], steps = search["steps"];
+  EXPECT_TRUE(search["target_met"].get<bool>()) << search["verdict"];
+  double drop = steps[0]["drop"];
+  EXPECT_GT(drop, 10.0) << "per-tensor weights should have something to mend";
+  for (const Json& step : steps) {
+    if (step["decision"] == "kept") {
+      EXPECT_LE(step["drop"].get<double>(), drop + 0.1 + 1e-9) << step;
+      drop = step["drop"];
+    } else if (step["decision"] == "rolled back" && step.value("drop", Json()).is_number()) {
+      EXPECT_GT(step["drop"].get<double>(), drop + 0.1) << step;
+      EXPECT_NE(step["reason"].get<std::string>().find("top1 falls from"), std::string::npos) << step;
+    }
+  }
+}
+
 TEST_F(Search, ABudgetThatCutsSkipsStepsAndSaysSo) {
   const Outcome done = search("detector", "out", {"--time-budget", "0.001s"});
   ASSERT_EQ(done.exit_code, 0) << done.err;

@@ -17,6 +17,8 @@
 
 namespace qtool::rounding {
 
+class RoundingMemory;  // rounding_memory.h
+
 enum class Method : uint8_t {
   kDescent,       // successive rounding and coordinate descent on the Gram matrix, scales refitted
   kClassic,       // the published relaxation: gradient descent on a sigmoid per weight, scales fixed
@@ -55,6 +57,7 @@ struct AdaroundOptions {
   std::filesystem::path checkpoint;                    // folder for finished layers; empty: none
   std::string checkpoint_key;                          // what the caller knows of the run: version of the tool, hash of the samples
   bool resume = false;                                 // take finished layers from the checkpoint
+  RoundingMemory* memory = nullptr;                    // taken over when nothing differs that matters; null: every run is new
 };
 
 struct LayerReport {

@@ -1,10 +1,12 @@
 // The whole walk on a small network with a residual branch, depthwise and strided convolutions, a pooling and a matrix.
 #include "qtool/rounding/adaround.h"
+#include "qtool/rounding/rounding_memory.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 
@@ -25,11 +27,16 @@ class MemorySource final : public data::SampleSource {
  public:
   explicit MemorySource(int64_t count) : count_(count) {}
   int64_t size() const override { return count_; }
-  data::Sample load(int64_t index) const override { return {{"x", random_tensor({1, 3, 8, 8}, 50 + static_cast<unsigned>(index), -1.0f, 1.0f)}}; }
+  data::Sample load(int64_t index) const override {
+    ++loads_;
+    return {{"x", random_tensor({1, 3, 8, 8}, 50 + static_cast<unsigned>(index), -1.0f, 1.0f)}};
+  }
   std::string name(int64_t index) const override { return format("sample-{}", index); }
+  int loads() const { return loads_; }
 
  private:
   int64_t count_;
+  mutable std::atomic<int> loads_ = 0;
 };
 
 void encode(model::ModelState& state, const std::string& name, const quant::QuantSpec& spec, quant::Range range) {
@@ -122,6 +129,32 @@ TEST(Adaround, SameBytesForAnyThreadCount) {
   (void)adaround(one, MemorySource(13), {.threads = 1}, silent);
   (void)adaround(three, MemorySource(13), {.threads = 3}, silent);
   expect_equal(one, three);
+}
+
+TEST(Adaround, ARunThatDiffersInActivationsOnlyIsTakenOver) {
+  RoundingMemory memory;
+  model::ModelState first = network(8), second = network(8), alone = network(8), narrower = network(7);
+  const quant::QuantSpec wide{.bits = 16, .symmetry = quant::Symmetry::kAsymmetric};
+  for (model::ModelState* state : {&second, &alone}) {
+    for (const char* name : {"r1", "r2", "sum"}) encode(*state, name, wide, {-4.0, 4.0});
+  }
+  const MemorySource source(9);
+  (void)adaround(first, source, {.memory = &memory}, silent);
+  const int loads = source.loads();
+  const AdaroundReport report = adaround(second, source, {.memory = &memory}, silent);
+  EXPECT_EQ(source.loads(), loads);
+  EXPECT_EQ(report.layers.size(), 4u);
+  (void)adaround(alone, source, {}, silent);
+  expect_equal(second, alone);
+  for (const char* name : {"w1", "w4"}) EXPECT_TRUE(second.encodings.at(second.graph.find_value(name)).frozen);
+  // Other grids, seeds and samples are other runs; below 8 bits activations have a say in which layers get 8.
+  const int before = source.loads();
+  (void)adaround(narrower, source, {.memory = &memory}, silent);
+  EXPECT_GT(source.loads(), before);
+  model::ModelState other = network(8);
+  const MemorySource more(10);
+  (void)adaround(other, more, {.memory = &memory}, silent);
+  EXPECT_GT(more.loads(), 0);
 }
 
 TEST(Adaround, WithoutMemoryForActivationsImagesAreRunAgain) {
