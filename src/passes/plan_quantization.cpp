@@ -5,6 +5,7 @@
 
 #include "grid_demand.h"
 #include "precision_rules.h"
+#include "qtool/ops/recurrent.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
 #include "second_inputs.h"
@@ -103,7 +104,8 @@ class Planner {
     const auto parameter = [&](int slot) {
       return slot >= 0 && static_cast<size_t>(slot) < node.inputs.size() && is_taken(node.inputs[static_cast<size_t>(slot)]);
     };
-    if (std::ranges::any_of(node.outputs, is_taken) || parameter(traits.weight_input) || parameter(traits.bias_input)) {
+    const bool whole = std::ranges::any_of(ops::whole_weights(node), [&](size_t slot) { return parameter(static_cast<int>(slot)); });
+    if (std::ranges::any_of(node.outputs, is_taken) || parameter(traits.weight_input) || parameter(traits.bias_input) || whole) {
       plan_.float_nodes.insert(node.id);
     }
   }
@@ -219,17 +221,22 @@ class Planner {
   // Constants that an operator computes with as it does with activations.
   void plan_operands(const Node& node) {
     if (is_float_node(node)) return;
-    const ops::QuantTraits& traits = registry_.at(node).traits;
     for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
       const ValueId id = node.inputs[slot];
-      if (!is_float(id) || !graph_.is_constant(id) || plan_.tensors.contains(id) || is_parameter(traits, slot)) continue;
+      if (!is_float(id) || !graph_.is_constant(id) || plan_.tensors.contains(id) || is_parameter(node, slot)) continue;
       if (is_normalization_bias(node, slot) || !is_numeric_operand(node, slot)) continue;
       if (!plan_fixed(id)) add_activation(id, format("constant operand of {}", node.op_type));
     }
   }
 
-  static bool is_parameter(const ops::QuantTraits& traits, size_t slot) {
-    return static_cast<int>(slot) == traits.weight_input || static_cast<int>(slot) == traits.bias_input;
+  static bool is_whole_weight(const Node& node, size_t slot) {
+    const auto slots = ops::whole_weights(node);
+    return std::ranges::find(slots, slot) != slots.end();
+  }
+
+  bool is_parameter(const Node& node, size_t slot) const {
+    const ops::QuantTraits& traits = registry_.at(node).traits;
+    return is_whole_weight(node, slot) || static_cast<int>(slot) == traits.weight_input || static_cast<int>(slot) == traits.bias_input;
   }
 
   // All inputs and the output of a tied operator take the output's encoding, unless that is prescribed elsewhere.
@@ -286,7 +293,7 @@ class Planner {
     if (is_float_node(node)) {
       for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
         const ValueId id = node.inputs[slot];
-        const bool numeric = is_parameter(traits, slot) || is_numeric_operand(node, slot) || is_normalization_bias(node, slot);
+        const bool numeric = is_parameter(node, slot) || is_numeric_operand(node, slot) || is_normalization_bias(node, slot);
         if (numeric && is_float(id) && graph_.is_constant(id) && !plan_.tensors.contains(id)) plan_.requested_float.insert(id);
       }
       return;
@@ -295,7 +302,7 @@ class Planner {
       const ValueId id = node.inputs[slot];
       if (!is_float(id) || !graph_.is_constant(id) || plan_.tensors.contains(id)) continue;
       const int at = static_cast<int>(slot);
-      if (at == traits.weight_input) plan_weight(node, id, traits);
+      if (at == traits.weight_input || is_whole_weight(node, slot)) plan_weight(node, id, traits);
       else if (at == traits.bias_input) plan_bias(node, id, traits);
       else if (is_normalization_bias(node, slot)) plan_own_bias(id, node);
       plan_.requested_float.erase(id);
@@ -311,13 +318,16 @@ class Planner {
     if (profile_.unquantized_weight_ops.contains(node.op_type)) return;
     const auto asked = hand_.weights.find(id);
     const auto given = options_.tensor_bits.find(id);
+    static constexpr BlockRule kNoBlocks;
+    const bool whole = !ops::whole_weights(node).empty();
     WeightRequest request{.node = node, .shape = graph_.type_of(id).shape, .name = graph_.value(id).name,
-                          .wide_input = reads_wide(node), .blocks = options_.blocks};
+                          .wide_input = reads_wide(node), .blocks = whole ? kNoBlocks : options_.blocks};
     request.channel_axis = traits.weight_channel_axis ? traits.weight_channel_axis(node) : 0;
     if (asked != hand_.weights.end()) request.by_hand = asked->second.bits;
     if (given != options_.tensor_bits.end()) request.by_hand = given->second;
     TensorPlan plan{.role = TensorRole::kWeight, .spec = weight_spec(request, profile_, notes_), .leader = id,
                     .reason = format("weight of {}", node.op_type)};
+    if (whole) plan.spec.channel_axis = -1;
     if (const auto fixed = options_.fixed.find(id); fixed != options_.fixed.end()) {
       // A file cannot tell one scale for the tensor from one for its only channel.
       const int planned = plan.spec.channel_axis;

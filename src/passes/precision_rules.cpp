@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "qtool/ops/recurrent.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
 #include "qtool/support/nearest_name.h"
@@ -29,12 +30,12 @@ class Resolver {
     for (const ir::NodeId id : order_) {
       const Node& node = graph_.node(id);
       const bool by_node = matches_node(rule.pattern, node);
-      const ValueId weight = weight_of(node);
-      const bool by_weight = rule.kind == Kind::kWeight && weight != kNoValue && glob(rule.pattern, graph_.value(weight).name);
-      if (!by_node && !by_weight) continue;
-      if (rule.kind == Kind::kWeight && weight == kNoValue) continue;
-      ++matched;
-      take(rule, index, node, weight);
+      if (rule.kind == Kind::kWeight) {
+        matched += take_weights(rule, index, node, by_node);
+      } else if (by_node) {
+        ++matched;
+        take(rule, index, node);
+      }
     }
     if (rule.kind == Kind::kActivation) matched += apply_to_inputs(rule, index);
     return matched;
@@ -59,14 +60,29 @@ class Resolver {
            });
   }
 
-  ValueId weight_of(const Node& node) const {
-    const int slot = registry_.at(node).traits.weight_input;
-    if (slot < 0 || static_cast<size_t>(slot) >= node.inputs.size()) return kNoValue;
-    const ValueId id = node.inputs[static_cast<size_t>(slot)];
-    return graph_.is_constant(id) ? id : kNoValue;
+  std::vector<ValueId> weights_of(const Node& node) const {
+    const auto whole = ops::whole_weights(node);
+    std::vector<size_t> slots(whole.begin(), whole.end());
+    const int layer_weight = registry_.at(node).traits.weight_input;
+    if (layer_weight >= 0) slots.push_back(static_cast<size_t>(layer_weight));
+    std::vector<ValueId> weights;
+    for (const size_t slot : slots) {
+      if (slot < node.inputs.size() && graph_.is_constant(node.inputs[slot])) weights.push_back(node.inputs[slot]);
+    }
+    return weights;
   }
 
-  void take(const PrecisionRule& rule, size_t index, const Node& node, ValueId weight) {
+  size_t take_weights(const PrecisionRule& rule, size_t index, const Node& node, bool by_node) {
+    size_t taken = 0;
+    for (const ValueId weight : weights_of(node)) {
+      if (!by_node && !glob(rule.pattern, graph_.value(weight).name)) continue;
+      result.weights[weight] = {rule.bits, index};
+      ++taken;
+    }
+    return taken;
+  }
+
+  void take(const PrecisionRule& rule, size_t index, const Node& node) {
     switch (rule.kind) {
       case Kind::kFloat: result.float_nodes.insert(node.id); break;
       case Kind::kActivation:
@@ -75,7 +91,7 @@ class Resolver {
           if (output != kNoValue) result.activations[output] = {rule.bits, index};
         }
         break;
-      case Kind::kWeight: result.weights[weight] = {rule.bits, index}; break;
+      case Kind::kWeight: break;  // take_weights
     }
   }
 

@@ -1,14 +1,14 @@
-// Data movement on 8-bit codes: Concat, Split, Slice, Transpose, Reshape and nearest Resize. Where input and output have
+// Data movement on 8-bit codes: Concat, Split, Slice, Transpose, DepthToSpace, Reshape and nearest Resize. Where input and output have
 // different grids the bytes go through a table on the way.
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 
 #include "code_layout.h"
 #include "code_tables.h"
 #include "cuts.h"
 #include "nearest_taps.h"
 #include "qtool/exec/registry.h"
+#include "qtool/ops/axis_permutation.h"
 #include "qtool/tensor/simd_codes.h"
 
 namespace qtool::exec {
@@ -159,25 +159,39 @@ std::optional<KernelChoice> reshape(const KernelRequest& request) {
   return requantized(request, {.storage = Storage::kCodes}, {.storage = Storage::kCodes});
 }
 
+// Strides of a view that splits axes of `whole`, whose elements lie with `strides`.
+std::vector<int64_t> split_strides(const Shape& whole, const std::vector<int64_t>& strides, const Shape& view) {
+  std::vector<int64_t> result(view.rank());
+  size_t at = view.rank();
+  for (size_t axis = whole.rank(); axis-- > 0;) {
+    for (int64_t stride = strides[axis], left = whole[axis]; left > 1;) {
+      result[--at] = stride;
+      stride *= view[at];
+      left /= view[at];
+    }
+  }
+  return result;
+}
+
 std::optional<KernelChoice> transpose(const KernelRequest& request) {
   if (!moves_codes(request)) return std::nullopt;
   const Shape& source = request.input_shape(0);
   const Layout from = request.input_layouts[0], to{.storage = Storage::kCodes};
-  std::vector<int64_t> perm(source.rank());
-  std::iota(perm.rbegin(), perm.rend(), int64_t{0});
-  perm = request.node.attr_ints("perm", perm);
-  const std::vector<int64_t> lying = physical_dims(source, from);
-  const std::vector<int64_t> lying_strides = Shape(lying).strides();
+  const std::vector<int64_t> lying = Shape(physical_dims(source, from)).strides();
+  std::vector<int64_t> axis_strides;
+  for (size_t axis = 0; axis < source.rank(); ++axis) axis_strides.push_back(lying[physical_axis(source, from, axis)]);
+  const AxisPermutation written = *ops::axis_permutation(request.node, source);
+  const std::vector<int64_t> view_strides = split_strides(source, axis_strides, written.source);
   std::vector<int64_t> dims, strides;
-  for (const int64_t axis : perm) {
-    const size_t at = physical_axis(source, from, static_cast<size_t>(axis));
-    if (lying[at] == 1) continue;
-    if (!dims.empty() && strides.back() == lying_strides[at] * lying[at]) {
-      dims.back() *= lying[at];
-      strides.back() = lying_strides[at];
+  for (const int64_t axis : written.perm) {
+    const int64_t extent = written.source[static_cast<size_t>(axis)], stride = view_strides[static_cast<size_t>(axis)];
+    if (extent == 1) continue;
+    if (!dims.empty() && strides.back() == stride * extent) {
+      dims.back() *= extent;
+      strides.back() = stride;
     } else {
-      dims.push_back(lying[at]);
-      strides.push_back(lying_strides[at]);
+      dims.push_back(extent);
+      strides.push_back(stride);
     }
   }
   if (dims.size() <= 1) return requantized(request, from, to);  // nothing moves
@@ -216,7 +230,7 @@ void register_code_movement(Registry& registry) {
   registry.add_codes("Split", split);
   registry.add_codes("Slice", slice);
   registry.add_codes("Concat", concat);
-  registry.add_codes("Transpose", transpose);
+  for (const char* op : {"Transpose", "DepthToSpace", "SpaceToDepth"}) registry.add_codes(op, transpose);
   registry.add_codes("Resize", resize);
   registry.add_codes("Upsample", resize);
 }

@@ -1,9 +1,11 @@
-// Transpose of plain float tensors: dimensions that stay together are merged, the rest is copied in cache tiles.
+// Transpose, DepthToSpace and SpaceToDepth of plain float tensors: dimensions that stay together are merged, the rest is
+// copied in cache tiles.
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 
 #include "qtool/exec/registry.h"
+#include "qtool/ops/axis_permutation.h"
+#include "qtool/tensor/permutation.h"
 #include "qtool/tensor/simd.h"
 
 namespace qtool::exec {
@@ -15,21 +17,9 @@ struct Permutation {
   std::vector<int64_t> strides;  // source stride of each target dimension
 };
 
-Permutation merge(const Shape& source, const std::vector<int64_t>& perm) {
-  const auto source_strides = source.strides();
-  Permutation result;
-  for (const int64_t axis : perm) {
-    const int64_t dim = source[static_cast<size_t>(axis)], stride = source_strides[static_cast<size_t>(axis)];
-    if (dim == 1) continue;
-    if (!result.dims.empty() && result.strides.back() == stride * dim) {
-      result.dims.back() *= dim;
-      result.strides.back() = stride;
-    } else {
-      result.dims.push_back(dim);
-      result.strides.push_back(stride);
-    }
-  }
-  return result;
+Permutation merged(const AxisPermutation& written) {
+  const ReducedPermutation reduced = reduce_permutation(written);
+  return {permuted_dims(reduced.dims, reduced.perm), permuted_dims(Shape(reduced.dims).strides(), reduced.perm)};
 }
 
 // rows x columns of the innermost two target dimensions.
@@ -75,11 +65,7 @@ void permute(const Permutation& p, const float* source, float* target) {
 
 std::optional<KernelChoice> transpose(const KernelRequest& request) {
   if (!request.all_float()) return std::nullopt;
-  const Shape& source = request.input_shape(0);
-  std::vector<int64_t> perm(source.rank());
-  std::iota(perm.rbegin(), perm.rend(), int64_t{0});
-  perm = request.node.attr_ints("perm", perm);
-  const Permutation permutation = merge(source, perm);
+  const Permutation permutation = merged(*ops::axis_permutation(request.node, request.input_shape(0)));
   KernelChoice choice;
   choice.input_layouts = {Layout{}};
   choice.output_layouts = {Layout{}};
@@ -87,7 +73,7 @@ std::optional<KernelChoice> transpose(const KernelRequest& request) {
     choice.output_views = {KernelChoice::View{0, 0}};
     return choice;
   }
-  choice.kernel = make_kernel([permutation, empty = source.element_count() == 0](const KernelArgs& args) {
+  choice.kernel = make_kernel([permutation, empty = request.input_shape(0).element_count() == 0](const KernelArgs& args) {
     if (!empty) permute(permutation, static_cast<const float*>(args.in[0]), static_cast<float*>(args.out[0]));
   });
   return choice;
@@ -95,6 +81,8 @@ std::optional<KernelChoice> transpose(const KernelRequest& request) {
 
 }  // namespace
 
-void register_transpose(Registry& registry) { registry.add("Transpose", transpose); }
+void register_transpose(Registry& registry) {
+  for (const char* op : {"Transpose", "DepthToSpace", "SpaceToDepth"}) registry.add(op, transpose);
+}
 
 }  // namespace qtool::exec

@@ -53,29 +53,6 @@ bool same_memory(const Shape& shape, const AxisOrder& a, const AxisOrder& b) {
   return moving(a) == moving(b);
 }
 
-ReducedPermutation reduced_permutation(const Shape& shape, const AxisOrder& from) {
-  AxisOrder long_axes = onnx_order(shape.rank());
-  std::erase_if(long_axes, [&](size_t axis) { return shape[axis] == 1; });
-  ReducedPermutation result;
-  AxisOrder first_axes;  // of each run of neighbours, as a place among the long axes
-  size_t expected = long_axes.size();
-  for (const size_t axis : from) {
-    if (shape[axis] == 1) continue;
-    const size_t place = position_of(long_axes, axis);
-    if (place == expected) {
-      result.dims.back() *= static_cast<uint32_t>(shape[axis]);
-    } else {
-      result.dims.push_back(static_cast<uint32_t>(shape[axis]));
-      first_axes.push_back(place);
-    }
-    expected = place + 1;
-  }
-  AxisOrder sorted = first_axes;
-  std::ranges::sort(sorted);
-  result.permutation = permutation_between(first_axes, sorted);
-  return result;
-}
-
 const char* order_suffix(const AxisOrder& order) {
   const bool onnx = is_onnx_order(order);
   if (order.size() == 4 && onnx) return ".nchw";

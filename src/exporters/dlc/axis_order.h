@@ -26,13 +26,6 @@ using AxisOrder = std::vector<size_t>;
 // True when both orders give the same bytes: they differ only in where axes of extent 1 lie.
 [[nodiscard]] bool same_memory(const Shape& shape, const AxisOrder& a, const AxisOrder& b);
 
-// A re-ordering with the fewest axes: those of extent 1 are left out, and those that stay neighbours become one.
-struct ReducedPermutation {
-  std::vector<uint32_t> dims;  // of the tensor as it is stored
-  AxisOrder permutation;
-};
-[[nodiscard]] ReducedPermutation reduced_permutation(const Shape& shape, const AxisOrder& from);  // into the ONNX order
-
 // ".nhwc", ".nchw", ".nwc", ...: what converters append to the name of a re-ordered copy.
 [[nodiscard]] const char* order_suffix(const AxisOrder& order);
 

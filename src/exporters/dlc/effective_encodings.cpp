@@ -50,6 +50,17 @@ void follow_moved_data(const model::ModelState& state, const Node& node, Encodin
   }
 }
 
+// A Reshape that the clean-up put between an operator and its quantizer: quantized in front of it or behind is the same.
+void precede_view(const model::ModelState& state, const Node& node, EncodingTable& table) {
+  const Graph& graph = state.graph;
+  const quant::Encoding* result = model::find_encoding(table, node.outputs[0]);
+  if (node.op_type != "Reshape" || result == nullptr || result->per_channel()) return;
+  const ValueId source = node.inputs[0];
+  if (graph.single_user(source) != node.id || graph.producer(source) == ir::kNoNode || table.contains(source)) return;
+  if (moves_data(*producer(graph, source)) || state.plan.left_float.contains(source) || state.plan.requested_float.contains(source)) return;
+  table[source] = {.encoding = *result, .source = "result"};
+}
+
 std::optional<float> upper_bound_of(const Graph& graph, const Node& node) {
   constexpr int64_t kBoundsAreInputs = 11;
   if (node.op_type != "Clip") return std::nullopt;
@@ -127,6 +138,7 @@ void settle_inner_tensor(const model::ModelState& state, const Node& node, Encod
 EncodingTable effective_encodings(const model::ModelState& state, std::vector<std::string>& notes) {
   EncodingTable table = state.encodings;
   const std::vector<ir::NodeId> order = state.graph.topological_order();
+  for (const ir::NodeId id : order) precede_view(state, state.graph.node(id), table);
   for (const ir::NodeId id : order) end_at_upper_bound(state.graph, state.graph.node(id), table, notes);
   for (const ir::NodeId id : order) settle_inner_tensor(state, state.graph.node(id), table, notes);
   for (const ir::NodeId id : order) follow_moved_data(state, state.graph.node(id), table);

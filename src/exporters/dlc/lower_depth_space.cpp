@@ -7,7 +7,8 @@ namespace {
 constexpr uint32_t kDepthFirst = 0;   // DCR
 constexpr uint32_t kColumnFirst = 1;  // CRD
 
-void lower_blocks(NodeLowering& n, const char* type, uint32_t mode) {
+void lower_blocks(NodeLowering& n, const char* type) {
+  const uint32_t mode = n.node().attr_string("mode", "DCR") == "CRD" ? kColumnFirst : kDepthFirst;
   const AxisOrder order = channels_last(n.shape(0).rank());
   const auto block = static_cast<uint32_t>(n.node().attr_int("blocksize", 1));
   OpDraft draft = n.op(type, {n.read_as(0, order, n.result_form())});
@@ -15,11 +16,9 @@ void lower_blocks(NodeLowering& n, const char* type, uint32_t mode) {
   n.emit(std::move(draft), order);
 }
 
-void lower_depth_to_space(NodeLowering& n) {
-  lower_blocks(n, "DepthToSpace", n.node().attr_string("mode", "DCR") == "CRD" ? kColumnFirst : kDepthFirst);
-}
+void lower_depth_to_space(NodeLowering& n) { lower_blocks(n, "DepthToSpace"); }
 
-void lower_space_to_depth(NodeLowering& n) { lower_blocks(n, "SpaceToDepth", kDepthFirst); }
+void lower_space_to_depth(NodeLowering& n) { lower_blocks(n, "SpaceToDepth"); }
 
 }  // namespace
 

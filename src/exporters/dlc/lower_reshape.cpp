@@ -1,7 +1,6 @@
 // Reshape and its relatives, Transpose, Identity.
-#include <numeric>
-
 #include "dlc/lowering_table.h"
+#include "qtool/tensor/permutation.h"
 
 namespace qtool::exporters::dlc {
 namespace {
@@ -11,16 +10,14 @@ void lower_reshape(NodeLowering& n) {
   if (n.shape(0) == n.output_shape()) return n.bind(n.context().placement(n.input(0)));
   const std::string source = n.writer().convert(n.context().in_memory_order(n.input(0)), n.result_form());
   const size_t rank = n.output_shape().rank();
-  // Only a Transpose and another Reshape may follow, as in a pixel shuffle; they need no tensor of that rank.
+  // Nothing but another Reshape follows, at most behind a Transpose (reduce_rank sees to that): no tensor of that rank.
   if (rank > kMostAxes) return n.bind({source, onnx_order(rank)});
   n.emit(n.op("Reshape", {source}), onnx_order(n.output_shape().rank()));
 }
 
 // Writes nothing: the result is the same tensor with its axes named anew.
 void lower_transpose(NodeLowering& n) {
-  std::vector<int64_t> reversed(n.shape(0).rank());
-  std::iota(reversed.rbegin(), reversed.rend(), int64_t{0});
-  const std::vector<int64_t> perm = n.node().attr_ints("perm", reversed);
+  const std::vector<int64_t> perm = n.node().attr_ints("perm", reversed_axes(n.shape(0).rank()));
   const AxisOrder axes(perm.begin(), perm.end());
   Placement placement = n.context().placement(n.input(0));
   placement.order = [&] {

@@ -2,6 +2,7 @@
 
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
+#include "qtool/tensor/permutation.h"
 
 namespace qtool::exporters::dlc {
 
@@ -73,9 +74,13 @@ std::string LoweringContext::in_memory_order(ValueId value) {
   const AxisOrder order = onnx_order(from.order.size());
   if (same_memory(shape(value), from.order, order)) return from.tensor;
   if (order.size() <= kMostAxes) return in_order(value, order);
-  const ReducedPermutation reduced = reduced_permutation(shape(value), from.order);
+  const std::vector<uint32_t> stored = stored_dims(shape(value), from.order);
+  const AxisOrder permutation = permutation_between(from.order, order);
+  const ReducedPermutation reduced = reduce_permutation({Shape(std::vector<int64_t>(stored.begin(), stored.end())),
+                                                         std::vector<int64_t>(permutation.begin(), permutation.end())});
   if (reduced.dims.size() > kMostAxes) refuse_many_axes(value);
-  return writer_.permute(writer_.reshape(from.tensor, reduced.dims, ".reduced"), reduced.permutation, order_suffix(order));
+  const std::string source = writer_.reshape(from.tensor, {reduced.dims.begin(), reduced.dims.end()}, ".reduced");
+  return writer_.permute(source, {reduced.perm.begin(), reduced.perm.end()}, order_suffix(order));
 }
 
 void LoweringContext::refuse_many_axes(ValueId value) const {

@@ -3,20 +3,15 @@
 // REQUIRES settled ranks. The first stays for its other readers, if any.
 // FORMULA  r[i] = p[q[i]]
 // SOURCE   y[j] over axes: axis i of y is axis q[i] of the middle, which is axis p[q[i]] of x
-#include <numeric>
-
 #include "qtool/passes/registry.h"
 #include "qtool/passes/rewrite.h"
+#include "qtool/tensor/permutation.h"
 
 namespace qtool::passes {
 
 namespace {
 
-std::vector<int64_t> permutation_of(const ir::Node& node, size_t rank) {
-  std::vector<int64_t> reversed(rank);
-  std::iota(reversed.rbegin(), reversed.rend(), int64_t{0});
-  return node.attr_ints("perm", reversed);
-}
+std::vector<int64_t> permutation_of(const ir::Node& node, size_t rank) { return node.attr_ints("perm", reversed_axes(rank)); }
 
 bool merge(model::ModelState& state, ir::NodeId id) {
   ir::Graph& graph = state.graph;

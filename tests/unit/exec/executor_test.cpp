@@ -315,6 +315,16 @@ TEST(Movement, EveryPermutationOfFourAxes) {
   } while (std::next_permutation(perm.begin(), perm.end()));
 }
 
+TEST(Movement, BlocksOfPixelsAndChannels) {
+  for (const std::string mode : {"DCR", "CRD"}) {
+    GraphBuilder b;
+    const auto x = conv(b, b.input("x", {2, 3, 5, 4}), 3, 18, "x1");
+    const auto wide = b.node("DepthToSpace", {x}, "wide", {{"blocksize", int64_t{3}}, {"mode", mode}});
+    b.output(b.node("SpaceToDepth", {conv(b, wide, 2, 3, "x2")}, "y", {{"blocksize", int64_t{3}}}));
+    expect_as_interpreted(b, {wide});
+  }
+}
+
 TEST(Movement, ChannelShuffle) {
   GraphBuilder b;
   const auto x = conv(b, b.input("x", {1, 3, 6, 6}), 3, 32, "x1");

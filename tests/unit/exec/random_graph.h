@@ -221,10 +221,18 @@ class RandomGraph {
     add(b_.node("Slice", inputs, fresh()));
   }
 
+  void blocks(Id x, const Shape& s) {
+    const std::string mode = chance(50) ? "CRD" : "DCR";
+    if (s[1] % 4 == 0) add(b_.node("DepthToSpace", {x}, fresh(), {{"blocksize", int64_t{2}}, {"mode", mode}}));
+    else if (s[2] % 2 == 0 && s[3] % 2 == 0) add(b_.node("SpaceToDepth", {x}, fresh(), {{"blocksize", int64_t{2}}}));
+  }
+
   void move() {
     const Id x = any();
     const Shape s = shape(x);
-    if (chance(50)) {
+    if (s.rank() == 4 && chance(40)) {
+      blocks(x, s);
+    } else if (chance(50)) {
       Ints perm(s.rank());
       for (size_t i = 0; i < perm.size(); ++i) perm[i] = static_cast<int64_t>(i);
       std::shuffle(perm.begin(), perm.end(), random_);

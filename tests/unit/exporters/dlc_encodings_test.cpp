@@ -60,6 +60,14 @@ TEST(DlcEncodings, MovedDataWithoutAnEncodingTakesThatOfTheOperand) {
   EXPECT_EQ(tensor_named(graph, "y").encoding.entries.at(0).offset, -3);
 }
 
+TEST(DlcEncodings, AResultBehindAReshapeIsQuantizedInFrontOfIt) {
+  DlcCase c;
+  c.input("x", {1, 6}).ints("shape", {2, 3}).node("Exp", {"x"}, {"e"}).node("Reshape", {"e", "shape"}, {"y"}).output("y");
+  const auto graph = c.encode("x", 1, -3).encode("y", 1, -200).quantized();
+  EXPECT_THAT(op_types(graph), ElementsAre("Eltwise_Unary", "Reshape"));
+  EXPECT_EQ(tensor_named(graph, "e").encoding.entries.at(0).offset, -200);
+}
+
 TEST(DlcEncodings, ValuesWithoutEncodingFormAFloatIsland) {
   DlcCase c;
   c.input("x", {2, 3}).node("Exp", {"x"}, {"e"}).node("Neg", {"e"}, {"y"}).output("y").encode("x", 1, -3).encode("y", 1, -200);

@@ -53,6 +53,28 @@ const quant::Encoding& grid(const model::ModelState& state, ir::ValueId id) { re
 
 // ---- plan -------------------------------------------------------------------------------------------------------
 
+// W and R on one grid each, whatever is per channel elsewhere; biases and states stay float.
+TEST(PlanQuantization, WeightsOfRecurrentOperatorsHaveOneGridEach) {
+  GraphBuilder b(14);
+  const auto x = b.input("x", {5, 1, 3});
+  const auto h = b.random("h", {1, 1, 4});
+  const auto outputs = b.nodes("LSTM", {x, b.random("w", {1, 16, 3}), b.random("r", {1, 16, 4}), b.random("b", {1, 32}), ir::kNoValue, h}, {"y", "y_h"},
+                               {{"hidden_size", int64_t{4}}});
+  b.output(outputs[0]);
+  model::TargetProfile per_channel = profile();
+  per_channel.per_channel_ops.insert("LSTM");
+  const model::ModelState state = planned(b, per_channel);
+  for (const char* name : {"w", "r"}) {
+    const model::TensorPlan* plan = state.plan.find(state.graph.find_value(name));
+    ASSERT_NE(nullptr, plan) << name;
+    EXPECT_EQ(TensorRole::kWeight, plan->role);
+    EXPECT_EQ(-1, plan->spec.channel_axis);
+    EXPECT_EQ(quant::Symmetry::kSymmetric, plan->spec.symmetry);
+  }
+  for (const char* name : {"b", "h"}) EXPECT_EQ(nullptr, state.plan.find(state.graph.find_value(name))) << name;
+  EXPECT_NE(nullptr, state.plan.find(outputs[0]));
+}
+
 TEST(PlanQuantization, InsideAFusedGroupThereIsNoGrid) {
   GraphBuilder b;
   const auto inner = conv(b, b.input("x", {1, 2, 4, 4}), {3, 2, 1, 1}, "inner");
