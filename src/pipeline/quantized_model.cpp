@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cost_rates_file.h"
+#include "coarse_outputs.h"
 #include "dead_outputs.h"
 #include "normalization_check.h"
 #include "precision_stage.h"
@@ -248,6 +249,7 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
   }
   for (const std::string& warning : result.warnings) reporter.warning(warning);
   result.advice = advice_for(result.profile, state);
+  if (data.source) std::ranges::move(coarse_output_advice(state, *data.source), std::back_inserter(result.advice));
   for (const std::string& line : result.advice) reporter.info(line);
   clock.mark("encodings");
   return result;

@@ -21,6 +21,7 @@ namespace {
 constexpr double kDefaultDrop = 0.5;    // points
 constexpr double kUncertainty = 3.0;    // of the drop without labels: a factor
 constexpr double kLeastGainDb = 0.05;   // a gain below this is noise of the few samples it is measured on
+constexpr double kLeastRoom = 0.005;    // of the relative cost, for one more wide tensor
 constexpr double kMetricSlack = 0.1;    // points that a step may lose on the user's labels: labels beat the estimate, but for chance
 
 using Clock = std::chrono::steady_clock;
@@ -143,6 +144,7 @@ class RecipeSearch {
 
   void attempt(const SearchStep& step) {
     if (step.costly && !record_.target_given && !record_.target_cost) return;
+    if (step.most_cost && record_.rows[accepted_row_].cost + kLeastRoom > *step.most_cost) return;
     const auto proposed = step.propose(accepted_->config);
     if (!proposed) return;
     SearchRow row{.step = step.name};
@@ -163,7 +165,7 @@ class RecipeSearch {
     }
     judge(trial, row);
     // A run that searched is slower than one by its findings.
-    decide(std::move(trial), std::move(row), began, step.settle && !rerun ? run_seconds_ : run_seconds);
+    decide(std::move(trial), std::move(row), began, step.settle && !rerun ? run_seconds_ : run_seconds, step.costly);
   }
 
   void nothing_to_do(SearchRow row, Clock::time_point began) {
@@ -172,7 +174,7 @@ class RecipeSearch {
     add(std::move(row), began);
   }
 
-  void decide(Trial trial, SearchRow row, Clock::time_point began, double run_seconds) {
+  void decide(Trial trial, SearchRow row, Clock::time_point began, double run_seconds, bool costly) {
     const SearchRow& before = record_.rows[accepted_row_];
     if (*row.proxy_db == *before.proxy_db && row.cost == before.cost) {
       nothing_to_do({.step = row.step}, began);
@@ -187,9 +189,11 @@ class RecipeSearch {
       return;
     }
     measure_metric(trial, row);
-    if (row.drop && *row.drop > before.drop.value_or(*row.drop) + kMetricSlack) {
+    // What pays with speed must gain for certain, or reach the target.
+    const double slack = costly ? -kMetricSlack : kMetricSlack;
+    if (row.drop && !meets(row) && *row.drop > *before.drop + slack) {
       row.decision = "rolled back";
-      row.reason = format("{}, but {} falls from {:.2f} to {:.2f}", change, record_.metric, 100.0 * *before.metric, 100.0 * *row.metric);
+      row.reason = format("{}, but {} goes from {:.2f} to {:.2f}", change, record_.metric, 100.0 * *before.metric, 100.0 * *row.metric);
       add(std::move(row), began);
       return;
     }

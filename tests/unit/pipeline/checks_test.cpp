@@ -1,6 +1,7 @@
-// The two checks that speak up on their own: wrong normalisation and silenced output rows.
+// The checks that speak up on their own: wrong normalisation, silenced and coarse output rows.
 #include <gtest/gtest.h>
 
+#include "coarse_outputs.h"
 #include "dead_outputs.h"
 #include "normalization_check.h"
 
@@ -41,6 +42,21 @@ TEST(DeadOutputs, ScoresBesideBoxesAreTold) {
   ASSERT_EQ(warnings.size(), 1u);
   EXPECT_NE(warnings[0].find("'y'"), std::string::npos);
   EXPECT_NE(warnings[0].find("1 of 2 rows of axis 1 (from row 1)"), std::string::npos);
+}
+
+TEST(CoarseOutputs, ScoresInFewStepsOfAWideGridAreTold) {
+  model::ModelState state = two_rows(0.9f);
+  EXPECT_TRUE(coarse_output_advice(state, Ones()).empty()) << "8 bits are the business of the other check";
+  quant::Encoding& grid = state.encodings.at(state.graph.outputs[0]).encoding;
+  const quant::Range range{0.0, 640.0};
+  grid = quant::encoding_from_ranges({.bits = 16, .symmetry = quant::Symmetry::kAsymmetric}, {&range, 1});
+  const auto advice = coarse_output_advice(state, Ones());
+  ASSERT_EQ(advice.size(), 1u);
+  EXPECT_NE(advice[0].find("in 92 steps of 0.0098"), std::string::npos) << advice[0];
+  EXPECT_NE(advice[0].find("--split-output"), std::string::npos) << advice[0];
+  const quant::Range narrow{0.0, 200.0};
+  grid = quant::encoding_from_ranges({.bits = 16, .symmetry = quant::Symmetry::kAsymmetric}, {&narrow, 1});
+  EXPECT_TRUE(coarse_output_advice(state, Ones()).empty()) << "295 steps are more than 8 bits give";
 }
 
 TEST(DeadOutputs, RowsThatSurviveAreNot) { EXPECT_TRUE(dead_output_warnings(two_rows(5.0f), Ones()).empty()); }

@@ -1,0 +1,16 @@
+// Notices scores that outlive quantization, but in steps coarser than 8 bits of their own would give them, because they share the
+// grid of an output with boxes: 16 bits over 640 pixels are steps of 0.01.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "qtool/data/sample_source.h"
+#include "qtool/model/model_state.h"
+
+namespace qtool::pipeline {
+
+// Runs the first sample through the float model. One line an output of more than 8 bits with such rows.
+[[nodiscard]] std::vector<std::string> coarse_output_advice(const model::ModelState& state, const data::SampleSource& source);
+
+}  // namespace qtool::pipeline
