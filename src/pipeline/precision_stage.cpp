@@ -61,11 +61,6 @@ std::set<std::string> operators_with_wide_weights(const model::TargetProfile& pr
   return operators;
 }
 
-// Rounding will leave a fraction of what nearest levels lose, in which activations would drown.
-void leave_weights_float(model::ModelState& state) {
-  std::erase_if(state.encodings, [&](const auto& entry) { return state.plan.find(entry.first)->role == model::TensorRole::kWeight; });
-}
-
 }  // namespace
 
 void widen_constants(const optimize::TensorBits& bits, model::ModelState& state) {
@@ -94,7 +89,6 @@ optimize::PrecisionResult select_precision(const QuantizeConfig& config, const m
   const std::vector<ir::ValueId> observed = passes::observed_values(planned);
   const calib::CalibrationResult seen = calibrate(shared, planned.graph, observed, *kept, all, reporter);
   const calib::Method& weight_method = calib::builtin_registry().at(config.weight_method);
-  const bool rounding_follows = std::ranges::count(config.stages(), "adaround") > 0;
   std::vector<optimize::RangeMethod> methods;
   std::mutex planning;  // `plan` keeps notes
   for (const MethodVariant& variant : trial_methods(config)) {
@@ -106,7 +100,6 @@ optimize::PrecisionResult select_precision(const QuantizeConfig& config, const m
                          }
                          (void)passes::compute_encodings(state, seen.statistics, *variant.method, weight_method, variant.options,
                                                          optimize::decision_ranges(state, seen.statistics));
-                         if (rounding_follows) leave_weights_float(state);
                          return state;
                        }});
   }

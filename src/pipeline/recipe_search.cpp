@@ -21,7 +21,6 @@ namespace {
 constexpr double kDefaultDrop = 0.5;    // points
 constexpr double kUncertainty = 3.0;    // of the drop without labels: a factor
 constexpr double kLeastGainDb = 0.05;   // a gain below this is noise of the few samples it is measured on
-constexpr double kLeastRoom = 0.005;    // of the relative cost, for one more wide tensor
 constexpr double kMetricSlack = 0.1;    // points that a step may lose on the user's labels: labels beat the estimate, but for chance
 
 using Clock = std::chrono::steady_clock;
@@ -144,7 +143,6 @@ class RecipeSearch {
 
   void attempt(const SearchStep& step) {
     if (step.costly && !record_.target_given && !record_.target_cost) return;
-    if (step.most_cost && record_.rows[accepted_row_].cost + kLeastRoom > *step.most_cost) return;
     const auto proposed = step.propose(accepted_->config);
     if (!proposed) return;
     SearchRow row{.step = step.name};

@@ -122,12 +122,6 @@ std::vector<SearchStep> search_steps(const QuantizeConfig& asked) {
   }
   steps.push_back({.name = "adaround", .extra = 15.0, .propose = [](const QuantizeConfig& config) { return with_optimization(config, {"adaround"}); },
                    .against = NoiseSource::kWeights});
-  // Among weights of nearest levels, whose noise may drown that of activations, few of these seem worth 16 bits.
-  SearchStep again = selective_step("selective, weights rounded", optimize::PrecisionOptions{}.least_gain_db, optimize::PrecisionOptions{}.most_cost);
-  again.costly = false;
-  again.most_cost = optimize::PrecisionOptions{}.most_cost;
-  again.propose = [propose = again.propose](const QuantizeConfig& config) { return contains(config.optimizations, "adaround") ? propose(config) : std::nullopt; };
-  steps.push_back(std::move(again));
   for (const Finer& finer : kFiner) steps.push_back(selective_step(finer.name, finer.least_gain_db, finer.most_cost));
   steps.push_back(uniform_step("16-bit activations", 16, std::nullopt));
   steps.push_back(uniform_step("16-bit weights", 16, 16));

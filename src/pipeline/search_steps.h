@@ -20,7 +20,6 @@ struct SearchStep {
   std::function<std::optional<QuantizeConfig>(const QuantizeConfig&)> propose;
   // Turns what a run has found into options that give the same without a search; true: those must be run again to see.
   std::function<bool(QuantizeConfig&, const QuantizedModel&)> settle = {};
-  std::optional<double> most_cost = {};     // relative; a recipe that costs nearly as much leaves nothing to try
   NoiseSource against = NoiseSource::kAny;  // of two neighbours, the one against more of the noise comes first
 };
 
