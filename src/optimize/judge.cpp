@@ -62,18 +62,9 @@ Judge::SampleFigures Judge::figures_of(size_t sample, const std::vector<Tensor>&
     return figures;
   }
   for (const eval::OutputBlock& block : blocks_) {
-    const Tensor &reference = reference_[sample][block.output], &test = outputs[block.output];
-    double& signal = figures.signal.emplace_back(0.0);
-    double& noise = figures.noise.emplace_back(0.0);
-    if (reference.shape() != test.shape()) continue;  // a number of detections that depends on data
-    const auto r = reference.data<float>(), t = test.data<float>();
-    quant::for_each_channel_element(reference.shape(), block.axis, [&](int64_t i, int64_t row) {
-      if (block.axis >= 0 && !block.rows[static_cast<size_t>(row)]) return;
-      const double want = r[static_cast<size_t>(i)], error = want - t[static_cast<size_t>(i)];
-      if (!std::isfinite(want) || !std::isfinite(error)) return;
-      signal += want * want;
-      noise += error * error;
-    });
+    const eval::SignalSums sums = eval::block_sums(block, reference_[sample][block.output], outputs[block.output]);
+    figures.signal.push_back(sums.reference_power);
+    figures.noise.push_back(sums.noise_power);
   }
   if (classifier_) figures.agrees = eval::best_classes(reference_[sample][0].to_float(), 1) == eval::best_classes(outputs[0].to_float(), 1);
   return figures;

@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "qtool/calib/model_inputs.h"
 #include "qtool/eval/output_blocks.h"
-#include "qtool/exec/executor.h"
 #include "qtool/quant/quantize.h"
 #include "qtool/support/format.h"
 
@@ -27,20 +25,18 @@ double peak_of(const eval::OutputBlock& block, const Tensor& output) {
 
 }  // namespace
 
-std::vector<std::string> coarse_output_advice(const model::ModelState& state, const data::SampleSource& source) {
+std::vector<std::string> coarse_output_advice(const model::ModelState& state, const std::vector<Tensor>& outputs) {
   std::vector<std::string> names, advice;
   for (const ir::ValueId id : state.graph.outputs) {
     const quant::Encoding* grid = model::find_encoding(state.encodings, id);
     names.push_back(grid != nullptr && grid->bits > 8 && grid->grids.size() == 1 ? state.graph.value(id).name : std::string());
   }
   if (std::ranges::all_of(names, &std::string::empty)) return advice;
-  const exec::Executor executor(state.graph, {});
-  const std::vector<std::vector<Tensor>> outputs = {executor.new_session().run(calib::model_inputs(state.graph, source.load(0)))};
-  if (std::ranges::any_of(outputs[0], [](const Tensor& output) { return output.dtype() != DType::kFloat32; })) return advice;
-  for (const eval::OutputBlock& block : eval::find_output_blocks(names, outputs)) {
+  if (std::ranges::any_of(outputs, [](const Tensor& output) { return output.dtype() != DType::kFloat32; })) return advice;
+  for (const eval::OutputBlock& block : eval::find_output_blocks(names, {outputs})) {
     if (names[block.output].empty() || !block.name.ends_with("[small rows]")) continue;
     const quant::Encoding& grid = *model::find_encoding(state.encodings, state.graph.outputs[block.output]);
-    const double peak = peak_of(block, outputs[0][block.output]), steps = peak / grid.grids[0].scale;
+    const double peak = peak_of(block, outputs[block.output]), steps = peak / grid.grids[0].scale;
     if (peak < kWorthTelling || steps >= kStepsOfEightBits) continue;
     advice.push_back(format("output '{}': its small rows reach {:.2g} in {:.0f} steps of {:.2g}, since {} bits go over [{:.4g}, {:.4g}]: coarser than 8 bits of "
                             "their own. Where tenths of a point count, --split-output {} gives every part a grid",

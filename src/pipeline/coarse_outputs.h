@@ -5,12 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "qtool/data/sample_source.h"
 #include "qtool/model/model_state.h"
 
 namespace qtool::pipeline {
 
-// Runs the first sample through the float model. One line an output of more than 8 bits with such rows.
-[[nodiscard]] std::vector<std::string> coarse_output_advice(const model::ModelState& state, const data::SampleSource& source);
+// `outputs`: of the float model for one sample (first_outputs.h). One line an output of more than 8 bits with such rows.
+[[nodiscard]] std::vector<std::string> coarse_output_advice(const model::ModelState& state, const std::vector<Tensor>& outputs);
 
 }  // namespace qtool::pipeline

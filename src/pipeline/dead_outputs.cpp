@@ -4,8 +4,6 @@
 #include <cmath>
 #include <optional>
 
-#include "qtool/calib/model_inputs.h"
-#include "qtool/exec/executor.h"
 #include "qtool/quant/quantize.h"
 #include "qtool/support/format.h"
 
@@ -54,10 +52,8 @@ std::optional<DeadBlock> longest_dead_run(const Tensor& output, const std::vecto
 
 }  // namespace
 
-std::vector<std::string> dead_output_warnings(const model::ModelState& state, const data::SampleSource& source) {
+std::vector<std::string> dead_output_warnings(const model::ModelState& state, const std::vector<Tensor>& outputs) {
   std::vector<std::string> warnings;
-  const exec::Executor executor(state.graph, {});
-  const std::vector<Tensor> outputs = executor.new_session().run(calib::model_inputs(state.graph, source.load(0)));
   for (size_t i = 0; i < outputs.size(); ++i) {
     const ir::ValueId id = state.graph.outputs[i];
     const quant::Encoding* grid = model::find_encoding(state.encodings, id);

@@ -5,13 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "qtool/data/sample_source.h"
 #include "qtool/model/model_state.h"
 
 namespace qtool::pipeline {
 
-// Runs the first sample through the float model only: an output row whose every value rounds to level 0 while the float
+// `outputs`: of the float model for one sample (first_outputs.h). An output row whose every value rounds to level 0 while the float
 // values are not zero is dead. Rows are indices of one axis; the axis with the longest contiguous dead block is told.
-[[nodiscard]] std::vector<std::string> dead_output_warnings(const model::ModelState& state, const data::SampleSource& source);
+[[nodiscard]] std::vector<std::string> dead_output_warnings(const model::ModelState& state, const std::vector<Tensor>& outputs);
 
 }  // namespace qtool::pipeline

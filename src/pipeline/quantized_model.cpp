@@ -2,9 +2,10 @@
 
 #include <algorithm>
 
-#include "cost_rates_file.h"
 #include "coarse_outputs.h"
+#include "cost_rates_file.h"
 #include "dead_outputs.h"
+#include "first_outputs.h"
 #include "normalization_check.h"
 #include "precision_stage.h"
 #include "qtool/calib/registry.h"
@@ -244,12 +245,11 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
 
   say_notes(result.notes, result.warnings);
   say_normalization(result, data, result.warnings);
-  if (data.source) {
-    for (const std::string& warning : dead_output_warnings(state, *data.source)) result.warnings.push_back(warning);
-  }
+  const std::vector<Tensor> outputs = data.source ? first_outputs(state.graph, *data.source) : std::vector<Tensor>{};
+  std::ranges::move(dead_output_warnings(state, outputs), std::back_inserter(result.warnings));
   for (const std::string& warning : result.warnings) reporter.warning(warning);
   result.advice = advice_for(result.profile, state);
-  if (data.source) std::ranges::move(coarse_output_advice(state, *data.source), std::back_inserter(result.advice));
+  std::ranges::move(coarse_output_advice(state, outputs), std::back_inserter(result.advice));
   for (const std::string& line : result.advice) reporter.info(line);
   clock.mark("encodings");
   return result;

@@ -3,6 +3,7 @@
 
 #include "coarse_outputs.h"
 #include "dead_outputs.h"
+#include "first_outputs.h"
 #include "normalization_check.h"
 
 namespace qtool::pipeline {
@@ -37,8 +38,11 @@ class Ones final : public data::SampleSource {
   [[nodiscard]] std::string name(int64_t) const override { return "ones"; }
 };
 
+std::vector<std::string> warnings_of(const model::ModelState& state) { return dead_output_warnings(state, first_outputs(state.graph, Ones())); }
+std::vector<std::string> advice_of(const model::ModelState& state) { return coarse_output_advice(state, first_outputs(state.graph, Ones())); }
+
 TEST(DeadOutputs, ScoresBesideBoxesAreTold) {
-  const auto warnings = dead_output_warnings(two_rows(0.9f), Ones());  // the step is 2.5: 0.9 rounds to 0
+  const auto warnings = warnings_of(two_rows(0.9f));  // the step is 2.5: 0.9 rounds to 0
   ASSERT_EQ(warnings.size(), 1u);
   EXPECT_NE(warnings[0].find("'y'"), std::string::npos);
   EXPECT_NE(warnings[0].find("1 of 2 rows of axis 1 (from row 1)"), std::string::npos);
@@ -46,21 +50,21 @@ TEST(DeadOutputs, ScoresBesideBoxesAreTold) {
 
 TEST(CoarseOutputs, ScoresInFewStepsOfAWideGridAreTold) {
   model::ModelState state = two_rows(0.9f);
-  EXPECT_TRUE(coarse_output_advice(state, Ones()).empty()) << "8 bits are the business of the other check";
+  EXPECT_TRUE(advice_of(state).empty()) << "8 bits are the business of the other check";
   quant::Encoding& grid = state.encodings.at(state.graph.outputs[0]).encoding;
   const quant::Range range{0.0, 640.0};
   grid = quant::encoding_from_ranges({.bits = 16, .symmetry = quant::Symmetry::kAsymmetric}, {&range, 1});
-  const auto advice = coarse_output_advice(state, Ones());
+  const auto advice = advice_of(state);
   ASSERT_EQ(advice.size(), 1u);
   EXPECT_NE(advice[0].find("in 92 steps of 0.0098"), std::string::npos) << advice[0];
   EXPECT_NE(advice[0].find("--split-output"), std::string::npos) << advice[0];
   const quant::Range narrow{0.0, 200.0};
   grid = quant::encoding_from_ranges({.bits = 16, .symmetry = quant::Symmetry::kAsymmetric}, {&narrow, 1});
-  EXPECT_TRUE(coarse_output_advice(state, Ones()).empty()) << "295 steps are more than 8 bits give";
+  EXPECT_TRUE(advice_of(state).empty()) << "295 steps are more than 8 bits give";
 }
 
-TEST(DeadOutputs, RowsThatSurviveAreNot) { EXPECT_TRUE(dead_output_warnings(two_rows(5.0f), Ones()).empty()); }
-TEST(DeadOutputs, RowsThatAreZeroInFloatAreNot) { EXPECT_TRUE(dead_output_warnings(two_rows(0.0f), Ones()).empty()); }
+TEST(DeadOutputs, RowsThatSurviveAreNot) { EXPECT_TRUE(warnings_of(two_rows(5.0f)).empty()); }
+TEST(DeadOutputs, RowsThatAreZeroInFloatAreNot) { EXPECT_TRUE(warnings_of(two_rows(0.0f)).empty()); }
 
 TEST(NormalizationCheck, RangesFarBeyondTheStatisticsAreTold) {
   model::ModelState state = two_rows(1.0f);
