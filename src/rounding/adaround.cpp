@@ -30,6 +30,7 @@ namespace qtool::rounding {
 namespace {
 
 constexpr double kLeastWideGainDb = 0.2;
+constexpr double kWorstSettledDb = -0.3;  // means gain as a rule, and 16 images tell the change at the outputs within about that
 constexpr int64_t kLeastJudgedSamples = 4;  // of fewer none is kept aside
 constexpr int64_t kHeldBytes = int64_t{64} << 20, kMostHeld = 16;  // images kept aside that judge a block's end
 
@@ -186,7 +187,9 @@ AdaroundReport round_layers(model::ModelState& state, const LayerList& layers, c
 bool settles(const model::ModelState& state, const data::SampleSource& source, const AdaroundOptions& options) {
   const bool ours = options.method == Method::kDescent || options.method == Method::kNearest;
   if (!ours || source.size() < kLeastJudgedSamples) return false;
-  return std::any_of(state.encodings.begin(), state.encodings.end(), [&](const auto& entry) { return !state.graph.is_constant(entry.first); });
+  constexpr int kFineBits = 16;  // whose rounding moves no mean
+  return std::any_of(state.encodings.begin(), state.encodings.end(),
+                     [&](const auto& entry) { return !state.graph.is_constant(entry.first) && entry.second.encoding.bits < kFineBits; });
 }
 
 void settle(model::ModelState& state, const LayerList& layers, const Data& data, const AdaroundOptions& options, AdaroundReport& report, Reporter& reporter) {
@@ -194,7 +197,7 @@ void settle(model::ModelState& state, const LayerList& layers, const Data& data,
   if (settled.layers == 0) return;
   const double gain = output_gain_db(data.reference, state, settled.state, data.source, data.order, options.threads);
   reporter.debug(format("adaround: biases of {} layers that take up rounded activations change the output by {:.2f} dB on images kept aside", settled.layers, gain));
-  if (!(gain > 0.0)) return;
+  if (gain < kWorstSettledDb) return;
   report.settled = settled.layers;
   report.settled_gain_db = gain;
   state = std::move(settled.state);

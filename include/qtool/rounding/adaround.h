@@ -89,10 +89,10 @@ struct AdaroundReport {
   size_t resumed = 0;                // layers taken from the checkpoint
 };
 
-// `state` has plan and encodings of weights and activations. Where activations have encodings, biases are moved once more at the end
-// against their rounding, and stay so when the outputs of the simulation gain on images kept aside. On return weights of all layers lie on grids that are frozen,
-// biases and their encodings follow. Throws Error(kInvalidData) when a sample does not fit or the checkpoint is of another
-// run, Error(kIo) when the checkpoint cannot be written.
+// `state` has plan and encodings of weights and activations. On return weights of all layers lie on grids that are frozen,
+// biases and their encodings follow. Where activations have grids of fewer than 16 bits, biases are moved once more at the end to
+// take up their rounding, unless the simulated outputs lose by it on images kept aside. Throws Error(kInvalidData) when a sample
+// does not fit or the checkpoint is of another run, Error(kIo) when the checkpoint cannot be written.
 AdaroundReport adaround(model::ModelState& state, const data::SampleSource& source, const AdaroundOptions& options, Reporter& reporter);
 
 }  // namespace qtool::rounding
