@@ -49,13 +49,23 @@ Tensor pack_projection(const Tensor& weights, const BandPlan& plan) {
   return packed;
 }
 
+// A segment expands the rows that it has in common with the one before once more: a loss on small images.
+void divide_among_threads(BandPlan& plan) {
+  constexpr int64_t kFewestRowsToOneMore = 6;
+  const BandGeometry& g = plan.geometry;
+  const int64_t parts = g.phases * plan.images;
+  plan.segments = (intra_threads() + parts - 1) / parts;
+  plan.shared = (plan.segments - 1) * g.kept * kFewestRowsToOneMore > g.rows_of(0) * g.step;
+  if (plan.shared) plan.segments = 1;
+}
+
 void choose_sizes(BandPlan& plan) {
   const BandGeometry& g = plan.geometry;
-  plan.segments = (intra_threads() + g.phases * plan.images - 1) / (g.phases * plan.images);
   plan.band_rows = std::clamp<int64_t>((kBandPixels + g.out_w / 2) / g.out_w, 1, g.rows_of(0));
   const int64_t row_bytes = plan.row_floats() * static_cast<int64_t>(sizeof(float));
   const int64_t most = std::min(kChunkChannels / plan.block, kChunkBytes / (g.reach(plan.band_rows) * row_bytes));
-  const int64_t groups = (plan.wide_blocks + kOutGroup - 1) / kOutGroup, largest = std::max<int64_t>(1, most / kOutGroup);
+  const int64_t groups = (plan.wide_blocks + kOutGroup - 1) / kOutGroup;
+  const int64_t largest = plan.shared ? groups : std::max<int64_t>(1, most / kOutGroup);
   const int64_t chunks = (groups + largest - 1) / largest;
   plan.chunk_blocks = (groups + chunks - 1) / chunks * kOutGroup;
 }
@@ -68,7 +78,7 @@ void describe_jobs(BandPlan& plan, const BlockChain& chain) {
                  .finish = finish_of(chain.expand.activation)};
   plan.depthwise = {.kernel_h = g.kernel_h, .kernel_w = g.kernel_w, .tap_step = g.dilation_w, .stride = g.stride_w,
                     .count = g.out_w, .finish = finish_of(chain.depthwise.activation)};
-  plan.project = {.out_blocks = plan.out_blocks, .count = g.out_w,
+  plan.project = {.count = g.out_w,
                   .source_block = plan.depthwise_block(), .source_row = g.out_w * plan.block,
                   .target_block = g.out_h * g.out_w * plan.block, .target_row = g.phases * g.out_w * plan.block,
                   .weights_follow = true, .finish = finish_of(chain.project.activation)};
@@ -85,6 +95,7 @@ BandPlan make_band_plan(const ir::Graph& graph, const BlockChain& chain, const F
                 .wide_channels = wide[1], .in_blocks = blocks(source[1]), .wide_blocks = blocks(wide[1]),
                 .out_blocks = blocks(graph.type_of(chain.result).shape[1]), .residual = chain.residual};
   plan.geometry = band_geometry(ops::conv_window(depthwise, wide, graph.type_of(depthwise.inputs[1]).shape), wide[2], wide[3]);
+  divide_among_threads(plan);
   choose_sizes(plan);
   describe_jobs(plan, chain);
   plan.expand_weights = pack_pointwise(weights_of(graph, chain.expand), 0, plan.in_channels, plan.block);

@@ -16,14 +16,15 @@ struct BandPlan {
   int64_t images, in_channels, wide_channels;
   int64_t in_blocks, wide_blocks, out_blocks;
   int64_t band_rows, chunk_blocks;     // output rows of a band; channel blocks of a chunk, a whole number of groups
-  int64_t segments;                    // parts of each phase for threads of their own
+  int64_t segments;                    // parts of each phase, each on a thread of its own
+  bool shared;                         // instead all threads work on one band, each on channel blocks of its own
   bool residual;
   PointwiseJob expand{}, project{};    // strides and activations; addresses and ranges come with each band
   DepthwiseRowJob depthwise{};
   Tensor expand_weights, depthwise_weights, project_weights;
   std::vector<float> expand_bias, depthwise_bias, project_bias;  // padded to whole blocks; empty for none
 
-  // Scratch of one thread, in floats: a row of zeros, the kept rows of all wide blocks, the new rows and the depthwise rows
+  // Scratch of one thread, or of all where they share a band, in floats: a row of zeros, the kept rows of all wide blocks, the new rows and the depthwise rows
   // of a chunk. One cache line between blocks, so that they do not share cache sets.
   [[nodiscard]] int64_t row_floats() const { return geometry.row_width * block; }
   [[nodiscard]] int64_t kept_block() const { return geometry.kept * row_floats() + kLine; }

@@ -35,20 +35,31 @@ class BandWorker {
       const int64_t outs = std::min(plan_.band_rows, end - j);
       const Band band{j, outs, std::max(done, j * g_.step), (j * g_.step) + g_.reach(outs)};
       for (int64_t b = 0; b < plan_.wide_blocks; b += plan_.chunk_blocks) {
-        run_chunk(band, {b, std::min(plan_.chunk_blocks, plan_.wide_blocks - b)});
+        run_chunk(band, Chunk{b, std::min(plan_.chunk_blocks, plan_.wide_blocks - b)});
       }
       done = band.end;
     }
   }
 
  private:
-  void run_chunk(const Band& band, const Chunk& chunk) {
-    expand(band, chunk);
-    for (int64_t b = 0; b < chunk.blocks; ++b) {
-      for (int64_t r = 0; r < band.outs; ++r) depthwise_row(band, chunk, b, r);
-      keep_rows(band, chunk, b);
-    }
-    project(band, chunk);
+  // Channel blocks that are multiplied together, one group after another or each on some thread.
+  template <class Fn>
+  void for_each_group(int64_t blocks, Fn fn) const {
+    const auto group = [&](int64_t i, int) { fn(i * kOutGroup, std::min(kOutGroup, blocks - i * kOutGroup)); };
+    const int64_t groups = (blocks + kOutGroup - 1) / kOutGroup;
+    if (plan_.shared) return intra_for(groups, group);
+    for (int64_t i = 0; i < groups; ++i) group(i, 0);
+  }
+
+  void run_chunk(const Band& band, const Chunk& chunk) const {
+    for_each_group(chunk.blocks, [&](int64_t first, int64_t blocks) {
+      expand(band, chunk, first, blocks);
+      for (int64_t b = first; b < first + blocks; ++b) {
+        for (int64_t r = 0; r < band.outs; ++r) depthwise_row(band, chunk, b, r);
+        keep_rows(band, chunk, b);
+      }
+    });
+    for_each_group(plan_.out_blocks, [&](int64_t first, int64_t blocks) { project(band, chunk, first, blocks); });
   }
 
   // Zeros left and right of the rows; what lies between is written before it is read.
@@ -80,15 +91,17 @@ class BandWorker {
   }
   const float* source_row(int64_t u) const { return source_ + g_.image_row(phase_, u) * g_.in_w * plan_.block; }
 
-  void expand(const Band& band, const Chunk& chunk) const {
+  // `block`: in the chunk.
+  void expand(const Band& band, const Chunk& chunk, int64_t block, int64_t blocks) const {
     const auto [first, end] = new_rows(band);
     if (first == end) return;
+    const int64_t channel = (chunk.first + block) * plan_.block;
     PointwiseJob job = plan_.expand;
     job.source = source_row(first);
-    job.weights = plan_.expand_weights.data<float>().data() + chunk.first * plan_.block * plan_.in_channels;
-    job.bias = plan_.expand_bias.empty() ? nullptr : plan_.expand_bias.data() + chunk.first * plan_.block;
-    job.target = new_row(band, 0, first) + g_.pad_left * plan_.block;
-    job.out_blocks = chunk.blocks;
+    job.weights = plan_.expand_weights.data<float>().data() + channel * plan_.in_channels;
+    job.bias = plan_.expand_bias.empty() ? nullptr : plan_.expand_bias.data() + channel;
+    job.target = new_row(band, block, first) + g_.pad_left * plan_.block;
+    job.out_blocks = blocks;
     job.rows = end - first;
     plan_.kernels->pointwise(job);
   }
@@ -119,19 +132,22 @@ class BandWorker {
     }
   }
 
-  void project(const Band& band, const Chunk& chunk) const {
+  // Blocks of the output, from the sums of this chunk and those before.
+  void project(const Band& band, const Chunk& chunk, int64_t block, int64_t blocks) const {
     const int64_t first_channel = chunk.first * plan_.block;
-    const int64_t offset = (phase_ + band.first_out * g_.phases) * g_.out_w * plan_.block;
+    const int64_t offset = block * plan_.project.target_block + (phase_ + band.first_out * g_.phases) * g_.out_w * plan_.block;
     const bool last = chunk.first + chunk.blocks == plan_.wide_blocks;
     PointwiseJob job = plan_.project;
+    job.in_channels = std::min(chunk.blocks * plan_.block, plan_.wide_channels - first_channel);
     job.source = depthwise_;
-    job.weights = plan_.project_weights.data<float>().data() + first_channel * plan_.out_blocks * plan_.block;
+    job.weights = plan_.project_weights.data<float>().data() + first_channel * plan_.out_blocks * plan_.block +
+                  block * plan_.block * job.in_channels;
     job.target = target_ + offset;
     if (chunk.first > 0) job.addend = job.target;
     else if (plan_.residual) job.addend = source_ + offset;
     if (!last) job.finish = {};
-    else if (!plan_.project_bias.empty()) job.bias = plan_.project_bias.data();
-    job.in_channels = std::min(chunk.blocks * plan_.block, plan_.wide_channels - first_channel);
+    else if (!plan_.project_bias.empty()) job.bias = plan_.project_bias.data() + block * plan_.block;
+    job.out_blocks = blocks;
     job.rows = band.outs;
     if (g_.phases == 1) {  // rows lie behind each other
       job.count *= job.rows;
@@ -152,15 +168,18 @@ class BandWorker {
 
 void run_bands(const BandPlan& plan, const KernelArgs& args) {
   const BandGeometry& g = plan.geometry;
-  intra_for(plan.images * g.phases * plan.segments, [&](int64_t part, int thread) {
+  const int64_t in_image = plan.in_blocks * g.in_h * g.in_w * plan.block, out_image = plan.out_blocks * g.out_h * g.out_w * plan.block;
+  const auto run = [&](int64_t part, int thread) {
     const int64_t segment = part % plan.segments, phase = part / plan.segments % g.phases, image = part / plan.segments / g.phases;
-    const int64_t in_image = plan.in_blocks * g.in_h * g.in_w * plan.block, out_image = plan.out_blocks * g.out_h * g.out_w * plan.block;
     BandWorker worker(plan, phase, static_cast<const float*>(args.in[0]) + image * in_image,
                       static_cast<float*>(args.out[0]) + image * out_image,
                       reinterpret_cast<float*>(args.scratch) + thread * plan.scratch_floats());
     const int64_t rows = g.rows_of(phase);
     worker.run(rows * segment / plan.segments, rows * (segment + 1) / plan.segments);
-  });
+  };
+  const int64_t parts = plan.images * g.phases * plan.segments;
+  if (!plan.shared) return intra_for(parts, run);
+  for (int64_t part = 0; part < parts; ++part) run(part, 0);
 }
 
 }  // namespace qtool::exec

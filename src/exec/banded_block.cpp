@@ -25,7 +25,7 @@ KernelChoice banded_block(const ir::Graph& graph, const BlockChain& chain) {
   KernelChoice choice;
   choice.input_layouts = {Layout{plan->block}};
   choice.output_layouts = {Layout{plan->block}};
-  choice.scratch_bytes = static_cast<size_t>(plan->scratch_floats()) * sizeof(float) * static_cast<size_t>(intra_threads());
+  choice.scratch_bytes = static_cast<size_t>(plan->scratch_floats()) * sizeof(float) * static_cast<size_t>(plan->shared ? 1 : intra_threads());
   choice.kernel = make_kernel([plan](const KernelArgs& args) { run_bands(*plan, args); });
   return choice;
 }
