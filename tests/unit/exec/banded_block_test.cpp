@@ -1,9 +1,13 @@
 // Blocks of expansion, depthwise and projection that run band by band, against the three layers alone, on every class of shape.
 #include "banded_block.h"
 
+#include <cstdlib>
+#include <memory>
+
 #include "exec_fixture.h"
 #include "isa_scope.h"
 #include "step_names.h"
+#include "threads.h"
 
 namespace qtool::exec::testing {
 namespace {
@@ -126,6 +130,45 @@ TEST_P(BandedBlock, EqualsTheLayersAloneOnEveryInstructionSet) {
       const Tensor shared = Executor(built.graph, {.intra_threads = threads}).new_session().run(inputs)[0];
       EXPECT_TRUE(shared.identical(found)) << isa << ": " << threads << " threads change the result";
     }
+  }
+}
+
+// Memory for a kernel's output or scratch with a guard behind it.
+class Guarded {
+ public:
+  explicit Guarded(size_t bytes) : bytes_((bytes + 63) / 64 * 64), memory_(static_cast<std::byte*>(std::aligned_alloc(64, bytes_ + kGuard))) {
+    std::fill_n(memory_.get(), bytes_ + kGuard, kMark);
+  }
+  [[nodiscard]] std::byte* get() const { return memory_.get(); }
+  [[nodiscard]] bool intact() const {
+    return std::all_of(get() + bytes_, get() + bytes_ + kGuard, [](std::byte b) { return b == kMark; });
+  }
+
+ private:
+  static constexpr size_t kGuard = 1 << 16;
+  static constexpr std::byte kMark{0xA5};
+  struct Free {
+    void operator()(std::byte* p) const { std::free(p); }
+  };
+  size_t bytes_;
+  std::unique_ptr<std::byte, Free> memory_;
+};
+
+TEST_P(BandedBlock, StaysInsideItsMemory) {
+  const Built built = BlockBuilder(GetParam()).build();
+  const auto chain = find_block_chain(built.graph, ValueFacts(built.graph, {}), built.graph.node(built.graph.topological_order().front()));
+  ASSERT_TRUE(chain.has_value());
+  const Layout blocked{preferred_block()};
+  const auto bytes = [&](ir::ValueId id) { return static_cast<size_t>(physical_count(built.graph.type_of(id).shape, blocked)) * sizeof(float); };
+  for (const int threads : {1, 3}) {
+    const ThreadScope scope(threads);
+    const KernelChoice choice = banded_block(built.graph, *chain);
+    const Guarded source(bytes(chain->source)), target(bytes(chain->result)), scratch(choice.scratch_bytes);
+    std::fill_n(source.get(), bytes(chain->source), std::byte{0});
+    const void* in[] = {source.get()};
+    void* out[] = {target.get()};
+    choice.kernel->run({.in = in, .out = out, .scratch = scratch.get()});
+    EXPECT_TRUE(target.intact() && scratch.intact() && source.intact());
   }
 }
 
