@@ -1,9 +1,7 @@
 #include "banded_block.h"
 
-#include <algorithm>
 #include <memory>
 
-#include "band_geometry.h"
 #include "band_plan.h"
 #include "band_run.h"
 #include "qtool/exec/executor.h"
