@@ -63,6 +63,7 @@ class Planner {
     const GridDemand demand(graph_, profile_, registry_, plan_.float_nodes);
     for (const ValueId input : graph_.inputs) plan_input(input, demand);
     for (const NodeId id : order_) plan_outputs(graph_.node(id), demand);
+    for (const std::vector<ValueId>& values : options_.shared_grids) share_grid(values);
     for (const NodeId id : order_) plan_operands(graph_.node(id));
     for (auto& [id, plan] : plan_.tensors) plan.untied_leader = plan.leader;
     for (const NodeId id : order_) tie(graph_.node(id));
@@ -237,6 +238,23 @@ class Planner {
   bool is_parameter(const Node& node, size_t slot) const {
     const ops::QuantTraits& traits = registry_.at(node).traits;
     return is_whole_weight(node, slot) || static_cast<int>(slot) == traits.weight_input || static_cast<int>(slot) == traits.bias_input;
+  }
+
+  // The first value that has a grid leads the others, and with each those that share its grid already.
+  void share_grid(const std::vector<ValueId>& values) {
+    std::set<ValueId> former;
+    for (const ValueId id : values) {
+      const TensorPlan* plan = plan_.find(id);
+      if (plan != nullptr && !options_.fixed.contains(plan->leader)) former.insert(plan->leader);
+    }
+    if (former.size() < 2) return;
+    const TensorPlan leader = plan_.tensors.at(*former.begin());
+    for (auto& [id, plan] : plan_.tensors) {
+      if (!former.contains(plan.leader)) continue;
+      plan.leader = leader.leader;
+      plan.spec = leader.spec;
+      plan.fixed_range = leader.fixed_range;
+    }
   }
 
   // All inputs and the output of a tied operator take the output's encoding, unless that is prescribed elsewhere.
