@@ -240,20 +240,24 @@ class Planner {
     return is_whole_weight(node, slot) || static_cast<int>(slot) == traits.weight_input || static_cast<int>(slot) == traits.bias_input;
   }
 
-  // The first value that has a grid leads the others, and with each those that share its grid already.
+  // The first value leads the others, and with each those that share its grid already. A prescribed range of one is that of all.
   void share_grid(const std::vector<ValueId>& values) {
-    std::set<ValueId> former;
+    const TensorPlan* first = plan_.find(values.front());
+    if (first == nullptr || options_.fixed.contains(first->leader)) return;
+    const TensorPlan leader = *first;
+    std::set<ValueId> former{leader.leader};
+    std::optional<quant::Range> prescribed = leader.fixed_range;
     for (const ValueId id : values) {
       const TensorPlan* plan = plan_.find(id);
-      if (plan != nullptr && !options_.fixed.contains(plan->leader)) former.insert(plan->leader);
+      if (plan == nullptr || options_.fixed.contains(plan->leader)) continue;
+      former.insert(plan->leader);
+      if (!prescribed) prescribed = plan->fixed_range;
     }
-    if (former.size() < 2) return;
-    const TensorPlan leader = plan_.tensors.at(*former.begin());
     for (auto& [id, plan] : plan_.tensors) {
       if (!former.contains(plan.leader)) continue;
       plan.leader = leader.leader;
       plan.spec = leader.spec;
-      plan.fixed_range = leader.fixed_range;
+      plan.fixed_range = prescribed;
     }
   }
 

@@ -87,10 +87,12 @@ class Unroller {
       track.last = write_step(writer, parameters, format("step{}/", t), inputs[at], track.last);
       track.hidden[at] = *track.last.hidden;
     }
-    if (output(0) != kNoValue) track.sequence = writer.concat("sequence", track.hidden, 0);
-    std::vector<ValueId> shared = track.hidden;
-    if (track.sequence) shared.push_back(*track.sequence);
-    outcome_.shared_grids.push_back(std::move(shared));
+    if (output(0) != kNoValue) {
+      track.sequence = writer.concat("sequence", track.hidden, 0);
+      std::vector<ValueId> shared{*track.sequence};
+      shared.insert(shared.end(), track.hidden.begin(), track.hidden.end());
+      outcome_.shared_grids.push_back(std::move(shared));
+    }
     operators_ += writer.operators();
     return track;
   }

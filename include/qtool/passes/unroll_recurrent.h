@@ -19,7 +19,7 @@ struct UnrolledNode {
 struct UnrollOutcome {
   std::vector<UnrolledNode> nodes;
   std::vector<std::string> left;  // "LSTM 'x': why it stays"
-  std::vector<std::vector<ir::ValueId>> shared_grids;  // hidden states of all steps of one direction, for PlanOptions
+  std::vector<std::vector<ir::ValueId>> shared_grids;  // for PlanOptions: Y of one direction and the hidden states in it
 };
 
 // Outputs keep their names. What a step computes is named "<node>/step<t>/<what>", t counting along the sequence; with two
