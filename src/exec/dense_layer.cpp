@@ -1,5 +1,7 @@
 #include "dense_layer.h"
 
+#include <algorithm>
+
 namespace qtool::exec {
 
 Finish finish_of(const FusedActivation& activation) {
@@ -18,6 +20,21 @@ std::vector<float> padded_bias(const KernelRequest& request, int64_t lanes) {
   std::vector<float> bias = constant->to_float();
   bias.resize(static_cast<size_t>(lanes), 0.0f);
   return bias;
+}
+
+Tensor pack_pointwise(const Tensor& weights, int64_t first, int64_t count, int64_t block) {
+  const int64_t out_channels = weights.shape()[0], in_channels = weights.shape()[1];
+  const int64_t out_blocks = (out_channels + block - 1) / block;
+  Tensor packed(DType::kFloat32, {count * out_blocks * block});
+  float* to = packed.mutable_data<float>().data();
+  const float* from = weights.data<float>().data() + first;
+  for (int64_t o = 0; o < out_channels; ++o) {
+    const int64_t first_block = o / (kOutGroup * block) * kOutGroup;
+    const int64_t width = std::min(kOutGroup, out_blocks - first_block) * block;
+    float* group = to + first_block * block * count + (o - first_block * block);
+    for (int64_t i = 0; i < count; ++i) group[i * width] = from[o * in_channels + i];
+  }
+  return packed;
 }
 
 }  // namespace qtool::exec

@@ -13,4 +13,8 @@ namespace qtool::exec {
 // Input 2 as floats, zeros up to `lanes`; empty when the node has none.
 [[nodiscard]] std::vector<float> padded_bias(const KernelRequest& request, int64_t lanes);
 
+// ONNX [out, in, 1, 1] -> [group][in][blocks of the group * block] for `count` inputs from `first` on; lanes past the last
+// output channel are zero.
+[[nodiscard]] Tensor pack_pointwise(const Tensor& weights, int64_t first, int64_t count, int64_t block);
+
 }  // namespace qtool::exec

@@ -15,6 +15,20 @@ void touch(Plan& plan, int buffer, int step) {
   root.last_step = std::max(root.last_step, step);
 }
 
+template <class IntervalOf>
+size_t place(Plan& plan, const IntervalOf& interval_of, size_t Buffer::*offset) {
+  std::vector<Interval> intervals;
+  std::vector<Buffer*> owners;
+  for (Buffer& buffer : plan.buffers) {
+    if (buffer.kind != Buffer::Kind::kArena || buffer.root != kNoBuffer || buffer.first_step < 0) continue;
+    intervals.push_back(interval_of(buffer));
+    owners.push_back(&buffer);
+  }
+  const size_t bytes = pack_intervals(intervals);
+  for (size_t i = 0; i < owners.size(); ++i) owners[i]->*offset = intervals[i].offset;
+  return bytes;
+}
+
 }  // namespace
 
 void pack_arena(Plan& plan) {
@@ -29,17 +43,15 @@ void pack_arena(Plan& plan) {
   }
   for (const PlanOutput& output : plan.outputs) touch(plan, output.buffer, end);
 
-  std::vector<Interval> intervals;
-  std::vector<int> owners;
-  for (int i = 0; i < static_cast<int>(plan.buffers.size()); ++i) {
-    const Buffer& buffer = plan.buffers[i];
-    if (buffer.kind != Buffer::Kind::kArena || buffer.root != kNoBuffer || buffer.first_step < 0) continue;
-    intervals.push_back(plan.keep_values ? Interval{buffer.bytes, 0, end} : Interval{buffer.bytes, buffer.first_step, buffer.last_step});
-    owners.push_back(i);
+  const auto alive_when_used = [](const Buffer& buffer) { return Interval{buffer.bytes, buffer.first_step, buffer.last_step}; };
+  const auto alive_always = [end](const Buffer& buffer) { return Interval{buffer.bytes, 0, end}; };
+  if (plan.keep_values) {
+    plan.arena_bytes = place(plan, alive_always, &Buffer::arena_offset);
+    plan.rerun_bytes = place(plan, alive_when_used, &Buffer::rerun_offset);
+  } else {
+    plan.arena_bytes = place(plan, alive_when_used, &Buffer::arena_offset);
   }
-  plan.arena_bytes = pack_intervals(intervals);
-  for (size_t i = 0; i < owners.size(); ++i) plan.buffers[owners[i]].arena_offset = intervals[i].offset;
-  plan.summary.arena_bytes = plan.arena_bytes;
+  plan.summary.arena_bytes = plan.arena_bytes + plan.rerun_bytes;
   plan.summary.steps = plan.steps.size();
 }
 

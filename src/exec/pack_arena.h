@@ -5,8 +5,8 @@
 
 namespace qtool::exec {
 
-// By the steps between which each is alive; until the end where the plan keeps its values. Fills in the sizes of arena and
-// scratch memory.
+// By the steps between which each is alive. A plan that keeps its values has two memories: one where all stay until the end, and
+// one for reruns, which need not keep any. Fills in the sizes of both and of scratch memory.
 void pack_arena(Plan& plan);
 
 }  // namespace qtool::exec

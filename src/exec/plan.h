@@ -23,6 +23,7 @@ struct Buffer {
   int first_step = -1;       // live interval of a root
   int last_step = -1;
   size_t arena_offset = 0;
+  size_t rerun_offset = 0;   // with keep_values: in the memory of reruns, which keep nothing
   Tensor constant;
   size_t feed = 0;           // graph input index
 };
@@ -85,6 +86,7 @@ class Plan {
   std::vector<TensorType> input_types;
   PlanSummary summary;
   size_t arena_bytes = 0;
+  size_t rerun_bytes = 0;
   size_t scratch_bytes = 0;
   int intra_threads = 1;
   bool keep_values = false;

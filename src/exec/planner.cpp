@@ -6,6 +6,8 @@
 #include <set>
 
 #include "activation_patterns.h"
+#include "banded_block.h"
+#include "block_chain.h"
 #include "code_layout.h"
 #include "code_tables.h"
 #include "concat_homes.h"
@@ -156,7 +158,7 @@ class Planner {
     if (!options_.reference_only) {
       if (joins_by_overlay(node) || try_overlay(node) || try_channels_last(node)) return;
       if (facts_.integer() && (try_table(node) || try_codes(node))) return;
-      if (try_silu(node) || try_fused_activation(node) || try_fast(node, node, {}, {&node})) return;
+      if (try_banded_block(node) || try_silu(node) || try_fused_activation(node) || try_fast(node, node, {}, {&node})) return;
     }
     plan_reference(node);
   }
@@ -217,6 +219,20 @@ class Planner {
     const bool taken = try_fast(plan_.fused_nodes.back(), node, {}, {&slice, &node});
     QTOOL_CHECK(taken);
     return taken;
+  }
+
+  // A whole block of convolutions, whose wide maps then have no memory.
+  bool try_banded_block(const Node& node) {
+    if (options_.keep_values) return false;
+    const auto chain = find_block_chain(graph_, facts_, node);
+    if (!chain || !banded_block_pays(graph_, *chain)) return false;
+    Node fused = node;
+    fused.op_type = std::string(kBandedBlockStep);
+    fused.inputs = {chain->source};
+    fused.outputs = {chain->result};
+    plan_.fused_nodes.push_back(fused);
+    accept(plan_.fused_nodes.back(), banded_block(graph_, *chain), chain->members);
+    return true;
   }
 
   bool try_fused_activation(const Node& node) {

@@ -15,7 +15,7 @@ constexpr int64_t kChunkBytes = 384 * 1024;
 
 struct Plan1x1 {
   PointwiseJob job{};  // all but the addresses and the pixel range
-  int64_t images = 1, in_blocks = 1;
+  int64_t images = 1, in_blocks = 1, pixels = 1;
   int64_t chunk = 1, chunks = 1;  // pixels of a chunk; chunks of an image
 };
 
@@ -30,14 +30,15 @@ bool is_pointwise(const KernelRequest& request, const ops::WindowParams& window)
 Plan1x1 make_plan(const KernelRequest& request, const FloatKernels& kernels) {
   const Shape& source = request.input_shape(0);
   const auto blocks = [&](int64_t channels) { return (channels + kernels.block - 1) / kernels.block; };
-  Plan1x1 plan{.images = source[0], .in_blocks = blocks(source[1])};
-  plan.job = {.in_channels = source[1], .out_blocks = blocks(request.output_shape()[1]),
-              .pixels = source.span_count(2, source.rank()), .finish = finish_of(request.activation)};
+  Plan1x1 plan{.images = source[0], .in_blocks = blocks(source[1]), .pixels = source.span_count(2, source.rank())};
+  const int64_t plane = plan.pixels * kernels.block;
+  plan.job = {.in_channels = source[1], .out_blocks = blocks(request.output_shape()[1]), .rows = 1,
+              .source_block = plane, .target_block = plane, .finish = finish_of(request.activation)};
   const int64_t pixel_bytes = source[1] * static_cast<int64_t>(sizeof(float));
   const int64_t largest = std::max<int64_t>(1, kChunkBytes / pixel_bytes / kernels.panel) * kernels.panel;
-  plan.chunks = std::max((plan.job.pixels + largest - 1) / largest, std::min<int64_t>(intra_threads(), plan.job.pixels));
-  plan.chunk = (plan.job.pixels + plan.chunks - 1) / plan.chunks;
-  plan.chunks = (plan.job.pixels + plan.chunk - 1) / plan.chunk;
+  plan.chunks = std::max((plan.pixels + largest - 1) / largest, std::min<int64_t>(intra_threads(), plan.pixels));
+  plan.chunk = (plan.pixels + plan.chunks - 1) / plan.chunks;
+  plan.chunks = (plan.pixels + plan.chunk - 1) / plan.chunk;
   return plan;
 }
 
@@ -47,22 +48,7 @@ Plan1x1 make_plan(const KernelRequest& request, const FloatKernels& kernels) {
 bool pays(const Plan1x1& plan, const FloatKernels& kernels) {
   constexpr int64_t kWideBlock = 16, kSmallImage = 64;
   if (plan.job.finish.kind == Finish::kSilu) return true;
-  return kernels.block == kWideBlock && plan.job.pixels <= kSmallImage;
-}
-
-// ONNX [out, in, 1, 1] -> [group][in][blocks of the group * block]; lanes past the last channel are zero.
-Tensor pack_weights(const Tensor& weights, const PointwiseJob& job, int64_t block) {
-  const int64_t out_channels = weights.shape()[0], in_channels = weights.shape()[1];
-  Tensor packed(DType::kFloat32, {in_channels * job.out_blocks * block});
-  float* to = packed.mutable_data<float>().data();
-  const float* from = weights.data<float>().data();
-  for (int64_t o = 0; o < out_channels; ++o) {
-    const int64_t first_block = o / (kOutGroup * block) * kOutGroup;
-    const int64_t width = std::min(kOutGroup, job.out_blocks - first_block) * block;
-    float* group = to + first_block * block * in_channels + (o - first_block * block);
-    for (int64_t i = 0; i < in_channels; ++i) group[i * width] = from[o * in_channels + i];
-  }
-  return packed;
+  return kernels.block == kWideBlock && plan.pixels <= kSmallImage;
 }
 
 void run(const Plan1x1& plan, const FloatKernels& kernels, const Tensor& weights, const std::vector<float>& bias,
@@ -70,12 +56,14 @@ void run(const Plan1x1& plan, const FloatKernels& kernels, const Tensor& weights
   intra_for(plan.images * plan.chunks, [&](int64_t part, int) {
     PointwiseJob job = plan.job;
     const int64_t image = part / plan.chunks;
-    job.source = static_cast<const float*>(args.in[0]) + image * plan.in_blocks * job.pixels * kernels.block;
-    job.target = static_cast<float*>(args.out[0]) + image * job.out_blocks * job.pixels * kernels.block;
+    const int64_t first = part % plan.chunks * plan.chunk * kernels.block;
+    job.source = static_cast<const float*>(args.in[0]) + image * plan.in_blocks * job.source_block + first;
+    job.target = static_cast<float*>(args.out[0]) + image * job.out_blocks * job.target_block + first;
     job.weights = weights.data<float>().data();
     job.bias = bias.empty() ? nullptr : bias.data();
-    job.first_pixel = part % plan.chunks * plan.chunk;
-    job.count = std::min(plan.chunk, job.pixels - job.first_pixel);
+    const int64_t behind = plan.pixels - part % plan.chunks * plan.chunk;
+    job.count = std::min(plan.chunk, behind);
+    job.following = behind - job.count;
     kernels.pointwise(job);
   });
 }
@@ -96,7 +84,7 @@ std::optional<KernelChoice> pointwise_conv(const KernelRequest& request) {
   choice.output_layouts = {Layout{request.block}};
   choice.input_absorbed = {false, true, request.has_input(2)};
   choice.kernel = make_kernel([plan, &kernels, bias = padded_bias(request, plan.job.out_blocks * kernels.block),
-                               weights = pack_weights(*request.constant(1), plan.job, kernels.block)](
+                               weights = pack_pointwise(*request.constant(1), 0, plan.job.in_channels, kernels.block)](
                                   const KernelArgs& args) { run(plan, kernels, weights, bias, args); });
   return choice;
 }

@@ -25,13 +25,14 @@ std::shared_ptr<std::byte> allocate(size_t bytes) {
   return {memory, std::free};
 }
 
-void bind_buffers(const Plan& plan, std::byte* arena, const std::vector<Tensor>& inputs, std::vector<void*>& addresses) {
+void bind_buffers(const Plan& plan, std::byte* arena, const std::vector<Tensor>& inputs, std::vector<void*>& addresses,
+                  size_t Buffer::*offset) {
   for (size_t i = 0; i < plan.buffers.size(); ++i) {
     const Buffer& buffer = plan.buffers[i];
     const Buffer& root = buffer.root == kNoBuffer ? buffer : plan.buffers[static_cast<size_t>(buffer.root)];
     std::byte* base = nullptr;
     switch (root.kind) {
-      case Buffer::Kind::kArena: base = arena + root.arena_offset; break;
+      case Buffer::Kind::kArena: base = arena + root.*offset; break;
       case Buffer::Kind::kConstant: base = static_cast<std::byte*>(const_cast<void*>(root.constant.raw())); break;
       case Buffer::Kind::kFeed: base = static_cast<std::byte*>(const_cast<void*>(inputs[root.feed].raw())); break;
     }

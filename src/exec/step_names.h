@@ -6,6 +6,7 @@
 namespace qtool::exec {
 
 inline constexpr std::string_view kChannelsLastStep = "qtool.ChannelsLast";
+inline constexpr std::string_view kBandedBlockStep = "qtool.BandedBlock";
 inline constexpr std::string_view kOverlayStep = "qtool.Overlay";
 
 }  // namespace qtool::exec

@@ -70,12 +70,13 @@ namespace {
 
 // Steps, buffers and memory are those of the other plan; only constants differ.
 bool planned_alike(const Plan& a, const Plan& b) {
-  if (a.steps.size() != b.steps.size() || a.buffers.size() != b.buffers.size() || a.arena_bytes != b.arena_bytes) return false;
+  if (a.steps.size() != b.steps.size() || a.buffers.size() != b.buffers.size() || a.arena_bytes != b.arena_bytes || a.rerun_bytes != b.rerun_bytes) return false;
   for (size_t i = 0; i < a.steps.size(); ++i) {
     if (a.steps[i].label != b.steps[i].label || a.steps[i].in != b.steps[i].in || a.steps[i].out != b.steps[i].out) return false;
   }
   for (size_t i = 0; i < a.buffers.size(); ++i) {
     if (a.buffers[i].kind != b.buffers[i].kind || a.buffers[i].arena_offset != b.buffers[i].arena_offset) return false;
+    if (a.buffers[i].rerun_offset != b.buffers[i].rerun_offset) return false;
   }
   return true;
 }
@@ -98,7 +99,7 @@ SuffixSession::SuffixSession(const Executor& executor, const Executor* variant) 
         .with("node", step.label);
   }
   state_->clean_memory = allocate(plan.arena_bytes);
-  state_->changed_memory = allocate(plan.arena_bytes);
+  state_->changed_memory = allocate(plan.rerun_bytes);
   state_->scratch = allocate(std::max(plan.scratch_bytes, variant != nullptr ? variant->plan_->scratch_bytes : 0));
   state_->clean.resize(plan.buffers.size());
   state_->changed.resize(plan.buffers.size());
@@ -113,7 +114,7 @@ void SuffixSession::run(const std::vector<Tensor>& inputs) {
   check_inputs(plan, inputs);
   const ThreadScope threads(plan.intra_threads);
   bind_buffers(plan, state.clean_memory.get(), inputs, state.clean);
-  bind_buffers(plan, state.changed_memory.get(), inputs, state.changed);
+  bind_buffers(plan, state.changed_memory.get(), inputs, state.changed, &Buffer::rerun_offset);
   if (state.variant) bind_buffers(*state.variant, state.clean_memory.get(), inputs, state.clean_variant);
   state.is_changed.assign(plan.buffers.size(), false);
   for (size_t i = 0; i < plan.inputs.size(); ++i) {

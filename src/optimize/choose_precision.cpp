@@ -140,9 +140,15 @@ class Search {
     if (choices.empty()) return false;
     model::ModelState candidate = method_->requantize(bits_with(choices));
     const double db = record(name, candidate, false);
+    if (!take_if_better(candidate, db)) return false;
+    result_.choices.insert(result_.choices.end(), choices.begin(), choices.end());
+    return true;
+  }
+
+  // What was recorded last.
+  bool take_if_better(model::ModelState& candidate, double db) {
     if (!(db > best_db_)) return false;
     result_.steps.back().kept = true;
-    result_.choices.insert(result_.choices.end(), choices.begin(), choices.end());
     best_ = std::move(candidate);
     best_db_ = db;
     return true;
@@ -161,13 +167,7 @@ class Search {
     const double most_cost = std::min(options_.most_cost, relative_cost(best_, options_.rates) + kFloatJoinCost);
     model::ModelState candidate = method_->requantize(bits_with({}));
     const double db = record("joined outputs in float", candidate, false);
-    if (!(db > best_db_) || result_.steps.back().cost > most_cost) {
-      result_.choices = before;
-      return;
-    }
-    result_.steps.back().kept = true;
-    best_ = std::move(candidate);
-    best_db_ = db;
+    if (result_.steps.back().cost > most_cost || !take_if_better(candidate, db)) result_.choices = before;
   }
 
   void try_methods() {
@@ -182,11 +182,7 @@ class Search {
     const std::vector<OutputNoise> noise = simulation_->of_each(candidates);
     for (size_t i = 0; i < others.size(); ++i) {
       const double db = record(format("ranges by {}", others[i]->name), candidates[i], noise[i], false);
-      if (!(db > best_db_)) continue;
-      result_.steps.back().kept = true;
-      method_ = others[i];
-      best_ = std::move(candidates[i]);
-      best_db_ = db;
+      if (take_if_better(candidates[i], db)) method_ = others[i];
     }
   }
 

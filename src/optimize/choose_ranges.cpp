@@ -5,9 +5,7 @@
 #include <numeric>
 
 #include "qtool/optimize/noise_probe.h"
-#include "qtool/support/format.h"
-#include "qtool/support/parallel.h"
-#include "range_candidates.h"
+#include "probed_tensor.h"
 #include "tensor_traits.h"
 
 namespace qtool::optimize {
@@ -16,78 +14,19 @@ namespace {
 
 using ir::ValueId;
 
-constexpr int64_t kScoutSamples = 2;       // to find the tensors that matter; every candidate for these is tried on them
+constexpr int64_t kScoutSamples = 1;       // to find the tensors that matter; every candidate for these is tried on them
+constexpr double kScoutShare = 0.25;       // of the work; what would take more is tried together with its neighbours first
 constexpr int64_t kLeastStep = 1;          // samples until candidates are dropped again
 constexpr int64_t kFewestSamples = 6;      // fewer do not tell a better range from luck
 constexpr double kSilentShare = 0.02;      // of the noise power; tensors that make no more than this together keep their range
 constexpr double kDropBehind = 2.0;        // candidates with this many times the noise amplitude of the best are dropped
-constexpr double kGain = 1.03;             // noise amplitude of the range at hand over that of a better one
-constexpr double kResidualGain = 1.122;    // 1 dB: what clipping a residual stream must gain
 constexpr double kWins = 0.75;             // share of the samples on which the better range must be better
-
-struct ProbedTensor {
-  ValueId leader;
-  const calib::TensorStatistics* statistics = nullptr;
-  std::vector<ValueId> members;
-  std::vector<RangeCandidate> candidates;  // the range at hand first
-  std::vector<OutputNoise> noise;          // by candidate
-  std::vector<std::vector<double>> costs;  // by candidate, then sample
-  std::vector<bool> alive;
-  bool clips = true;                       // false: min-max only
-  double min_gain = kGain;
-};
-
-std::vector<RangeCandidate> with_range_at_hand(std::vector<RangeCandidate> candidates, const ProbedTensor& tensor, const passes::ChosenRanges& at_hand,
-                                               const quant::QuantSpec& spec) {
-  const auto given = at_hand.find(tensor.leader);
-  if (given == at_hand.end() || !tensor.clips) return candidates;
-  std::erase_if(candidates, [&](const RangeCandidate& c) { return same_grid(c.range, given->second.range, spec); });
-  candidates.insert(candidates.begin(), RangeCandidate{given->second.source, given->second.range});
-  return candidates;
-}
-
-std::vector<ProbedTensor> narrow_tensors(const model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics) {
-  const std::set<ValueId> decisions = decision_values(state.graph);
-  std::vector<ProbedTensor> tensors;
-  for (const ValueId id : passes::observed_values(state)) {
-    const auto found = statistics.find(id);
-    if (found == statistics.end() || found->second.empty() || !found->second.histogram || state.plan.find(id)->spec.bits >= 16) continue;
-    ProbedTensor tensor{.leader = id, .statistics = &found->second, .members = grid_members(state, id)};
-    if (tensor.members.empty()) continue;
-    tensor.clips = std::none_of(tensor.members.begin(), tensor.members.end(), [&](ValueId m) { return decisions.contains(m); });
-    if (is_residual_stream(state.graph, id)) tensor.min_gain = kResidualGain;
-    tensors.push_back(std::move(tensor));
-  }
-  return tensors;
-}
-
-std::vector<RangeCandidate> candidates_for(const ProbedTensor& tensor, const model::ModelState& state) {
-  return range_candidates(*tensor.statistics, state.plan.find(tensor.leader)->spec,
-                          {.clip = tensor.clips, .cut_for_sigmoid = feeds_only_sigmoids(state.graph, tensor.leader)});
-}
-
-std::vector<ProbedTensor> tensors_to_probe(const model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics,
-                                           const passes::ChosenRanges& at_hand, int threads) {
-  std::vector<ProbedTensor> tensors = narrow_tensors(state, statistics);
-  parallel_for(static_cast<int64_t>(tensors.size()), threads, [&](int64_t i, int) {
-    ProbedTensor& tensor = tensors[static_cast<size_t>(i)];
-    tensor.candidates = with_range_at_hand(candidates_for(tensor, state), tensor, at_hand, state.plan.find(tensor.leader)->spec);
-    tensor.noise.resize(tensor.candidates.size());
-    tensor.costs.resize(tensor.candidates.size());
-    tensor.alive.assign(tensor.candidates.size(), true);
-  });
-  std::erase_if(tensors, [](const ProbedTensor& tensor) { return tensor.candidates.empty(); });
-  return tensors;
-}
 
 std::vector<ValueId> all_members(const std::vector<ProbedTensor>& tensors) {
   std::vector<ValueId> values;
   for (const ProbedTensor& tensor : tensors) values.insert(values.end(), tensor.members.begin(), tensor.members.end());
   return values;
 }
-
-// A choice among one is none.
-bool has_choice(const ProbedTensor& tensor) { return std::count(tensor.alive.begin(), tensor.alive.end(), true) > 1; }
 
 class Chooser {
  public:
@@ -96,10 +35,8 @@ class Chooser {
 
   // Noise of the ranges at hand; tensors that add next to nothing, or for which there is no time, leave the running.
   void scout(std::span<const int64_t> samples) {
-    std::vector<ProbedTensor*> noisy;
-    for (ProbedTensor& tensor : tensors_) {
-      if (has_choice(tensor)) noisy.push_back(&tensor);
-    }
+    scout_neighbours(samples);
+    std::vector<ProbedTensor*> noisy = open_tensors();
     const auto only_at_hand = [](const ProbedTensor&, size_t candidate) { return candidate == 0; };
     measure(samples, only_at_hand);
     double silent = 0.0;
@@ -110,7 +47,7 @@ class Chooser {
       const double work = round_work(*tensor);
       const bool fits = static_cast<double>(kFewestSamples) * (round_work_ + work) <= options_.work;
       if (silent > enough && fits) round_work_ += work;
-      else tensor->alive.assign(tensor->alive.size(), false);
+      else tensor->give_up();
       silent -= power(*tensor);
     }
   }
@@ -130,14 +67,16 @@ class Chooser {
     measure(samples, [](const ProbedTensor& tensor, size_t candidate) { return static_cast<bool>(tensor.alive[candidate]); });
   }
 
-  // Candidates far behind the best, and those that can no longer win on enough of `samples`.
+  // Candidates far behind the best, those that can no longer win on enough of `samples`, and the worse half of the others: most are
+  // close to one another, and which of two equals stays does not matter.
   void drop_hopeless(int64_t samples) {
     for (ProbedTensor& tensor : tensors_) {
-      if (!has_choice(tensor)) continue;
+      if (!tensor.has_choice()) continue;
       const double least = cost(tensor, quietest(tensor));
       for (size_t i = 1; i < tensor.candidates.size(); ++i) {  // the range at hand stays as the yardstick
         if (cost(tensor, i) > kDropBehind * least || !can_win(tensor, i, samples)) tensor.alive[i] = false;
       }
+      drop_worse_half(tensor);
     }
   }
 
@@ -161,16 +100,68 @@ class Chooser {
   }
 
  private:
+  std::vector<ProbedTensor*> open_tensors() {
+    std::vector<ProbedTensor*> open;
+    for (ProbedTensor& tensor : tensors_) {
+      if (tensor.has_choice()) open.push_back(&tensor);
+    }
+    return open;
+  }
+
+  [[nodiscard]] double scout_work(std::span<ProbedTensor* const> tensors, size_t samples) const {
+    double work = 0.0;
+    for (const ProbedTensor* tensor : tensors) work += suffix_work(state_.graph, tensor->members.front());
+    return work * static_cast<double>(samples);
+  }
+
+  // Where trying every tensor alone would take too much of the time: neighbours of the graph together, and then only the members
+  // of the loudest neighbourhoods alone.
+  void scout_neighbours(std::span<const int64_t> samples) {
+    std::vector<ProbedTensor*> open = open_tensors();
+    double left = kScoutShare * options_.work;
+    const double alone = scout_work(open, samples.size());
+    if (alone <= left) return;
+    std::vector<std::span<ProbedTensor*>> parts;
+    const auto size = static_cast<size_t>(std::ceil(alone / left));
+    for (size_t begin = 0; begin < open.size(); begin += size) parts.push_back(std::span(open).subspan(begin, std::min(size, open.size() - begin)));
+    for (const size_t i : loudest_first(parts, samples)) {
+      const double work = scout_work(parts[i], samples.size());
+      if (work <= left) left -= work;
+      else std::ranges::for_each(parts[i], &ProbedTensor::give_up);
+    }
+  }
+
+  std::vector<size_t> loudest_first(const std::vector<std::span<ProbedTensor*>>& parts, std::span<const int64_t> samples) {
+    std::vector<Variant> variants;
+    for (const std::span<ProbedTensor*> part : parts) variants.push_back(together(part));
+    const std::vector<OutputNoise> noise = probe_.run(variants, samples);
+    std::vector<size_t> order(parts.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::ranges::stable_sort(order, std::greater{}, [&](size_t i) { return noise[i].cost(probe_.measure().blocks()); });
+    return order;
+  }
+
+  [[nodiscard]] Variant together(std::span<ProbedTensor* const> tensors) const {
+    Variant variant;
+    std::map<ValueId, exec::SuffixSession::Change> changes;
+    for (const ProbedTensor* tensor : tensors) {
+      const exec::SuffixSession::Change change = onto_grid(grid_of(*tensor, tensor->candidates[0], state_));
+      for (const ValueId member : tensor->members) changes.emplace(member, change);
+      variant.changed.insert(variant.changed.end(), tensor->members.begin(), tensor->members.end());
+    }
+    variant.change = [changes = std::move(changes)](ValueId value, std::span<float> values) { changes.at(value)(value, values); };
+    return variant;
+  }
+
   template <class Wanted>
   void measure(std::span<const int64_t> samples, const Wanted& wanted) {
     std::vector<Variant> variants;
     std::vector<std::pair<ProbedTensor*, size_t>> targets;
     for (ProbedTensor& tensor : tensors_) {
-      if (!has_choice(tensor)) continue;
+      if (!tensor.has_choice()) continue;
       for (size_t i = 0; i < tensor.candidates.size(); ++i) {
         if (!wanted(tensor, i)) continue;
-        const quant::Encoding grid = quant::encoding_from_ranges(state_.plan.find(tensor.leader)->spec, {&tensor.candidates[i].range, 1});
-        variants.push_back({tensor.members, onto_grid(grid)});
+        variants.push_back({tensor.members, onto_grid(grid_of(tensor, tensor.candidates[i], state_))});
         targets.emplace_back(&tensor, i);
       }
     }
@@ -189,6 +180,15 @@ class Chooser {
 
   [[nodiscard]] double cost(const ProbedTensor& tensor, size_t i) const { return tensor.noise[i].cost(probe_.measure().blocks()); }
   [[nodiscard]] double power(const ProbedTensor& tensor) const { return cost(tensor, 0) * cost(tensor, 0); }
+
+  void drop_worse_half(ProbedTensor& tensor) const {
+    std::vector<size_t> others;
+    for (size_t i = 1; i < tensor.candidates.size(); ++i) {
+      if (tensor.alive[i]) others.push_back(i);
+    }
+    std::ranges::stable_sort(others, {}, [&](size_t i) { return cost(tensor, i); });
+    for (size_t i = (others.size() + 1) / 2; i < others.size(); ++i) tensor.alive[others[i]] = false;
+  }
 
   [[nodiscard]] size_t quietest(const ProbedTensor& tensor) const {
     size_t found = 0;

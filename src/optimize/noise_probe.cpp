@@ -12,11 +12,11 @@ namespace qtool::optimize {
 
 namespace {
 
-// Each worker holds the model's activations twice.
+// Each worker holds all activations of one image.
 constexpr size_t kWorkerMemory = size_t{1} << 30;
 
 int affordable_workers(int threads, size_t arena_bytes) {
-  const auto fit = static_cast<int>(kWorkerMemory / std::max<size_t>(1, 2 * arena_bytes));
+  const auto fit = static_cast<int>(kWorkerMemory / std::max<size_t>(1, arena_bytes));
   return std::clamp(fit, 1, threads);
 }
 

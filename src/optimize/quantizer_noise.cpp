@@ -14,8 +14,8 @@ namespace {
 using ir::ValueId;
 using Group = std::vector<NarrowQuantizer*>;
 
-constexpr int64_t kScoutSamples = 4;
-constexpr double kSilentShare = 0.02;  // of the noise power: quantizers that make no more than this together
+constexpr int64_t kScoutSamples = 2;
+constexpr double kSilentShare = 0.1;   // of the noise power: quantizers that make no more than this together
 
 class Sensitivity {
  public:

@@ -8,6 +8,7 @@
 #include "concat_ranges.h"
 #include "qtool/quant/quantize.h"
 #include "qtool/support/format.h"
+#include "qtool/support/parallel.h"
 #include "weight_ranges.h"
 
 namespace qtool::passes {
@@ -27,8 +28,9 @@ class Builder {
       : state_(state), statistics_(statistics), activation_method_(activation_method), weight_method_(weight_method),
         method_options_(method_options), chosen_(chosen), profile_(profile) {}
 
-  EncodingNotes build() {
+  EncodingNotes build(int threads) {
     if (profile_ != nullptr) settle_concats(state_, statistics_, *profile_, notes_);
+    find_ranges(threads);
     for (const auto& [id, plan] : state_.plan.tensors) {
       if (frozen(id)) continue;
       if (plan.role == TensorRole::kWeight) weight(id, plan);
@@ -59,9 +61,39 @@ class Builder {
     return std::max(0.0, range.hi) - std::min(0.0, range.lo) < spec.min_range;
   }
 
+  // Methods that search take most of the time, and tensors do not depend on one another.
+  void find_ranges(int threads) {
+    std::vector<std::pair<ValueId, const TensorPlan*>> wanted;
+    for (const auto& [id, plan] : state_.plan.tensors) {
+      if (!frozen(id) && (plan.role == TensorRole::kWeight || needs_method(id, plan))) wanted.emplace_back(id, &plan);
+    }
+    std::vector<std::vector<quant::Range>> found(wanted.size());
+    parallel_for(static_cast<int64_t>(wanted.size()), threads, [&](int64_t i, int) {
+      const auto [id, plan] = wanted[static_cast<size_t>(i)];
+      found[static_cast<size_t>(i)] = plan->role == TensorRole::kWeight
+                                          ? weight_ranges(*state_.graph.constant(id), plan->spec, weight_method_, method_options_)
+                                          : activation_range(id, plan->spec);
+    });
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      if (!found[i].empty()) ranges_[wanted[i].first] = std::move(found[i]);
+    }
+  }
+
+  [[nodiscard]] bool needs_method(ValueId id, const TensorPlan& plan) const {
+    return plan.role == TensorRole::kActivation && plan.leader == id && !plan.fixed_range && !chosen_.contains(id);
+  }
+
+  // Empty: never seen.
+  [[nodiscard]] std::vector<quant::Range> activation_range(ValueId id, const quant::QuantSpec& spec) const {
+    if (const Tensor* constant = state_.graph.constant(id)) return {quant::tensor_ranges(*constant, -1)[0]};
+    const auto found = statistics_.find(id);
+    if (found == statistics_.end() || found->second.empty()) return {};
+    return {activation_method_.range(found->second, spec, method_options_)};
+  }
+
   void weight(ValueId id, const TensorPlan& plan) {
     const Tensor& tensor = *state_.graph.constant(id);
-    const std::vector<quant::Range> ranges = weight_ranges(tensor, plan.spec, weight_method_, method_options_);
+    const std::vector<quant::Range>& ranges = ranges_.at(id);
     const bool degenerate = std::all_of(ranges.begin(), ranges.end(),
                                         [&](const quant::Range& r) { return below_minimum(r, plan.spec); });
     // A scale made for one channel must not be set by the minimum range: pruned channels are handled below.
@@ -100,27 +132,14 @@ class Builder {
       store(id, quant::encoding_from_ranges(plan.spec, {&range, 1}), choice->second.source, below_minimum(range, plan.spec));
       return;
     }
-    quant::Range range;
-    bool seen = false;
-    const auto include = [&](ValueId member) {
-      if (const Tensor* constant = state_.graph.constant(member)) {
-        const quant::Range own = quant::tensor_ranges(*constant, -1)[0];
-        seen ? range.include(own) : void(range = own);
-        seen = true;
-        return;
-      }
-      const auto found = statistics_.find(member);
-      if (found == statistics_.end() || found->second.empty()) return;
-      if (found->second.non_finite > 0) notes_.non_finite.push_back(name(member));
-      const quant::Range own = activation_method_.range(found->second, plan.spec, method_options_);
-      seen ? range.include(own) : void(range = own);
-      seen = true;
-    };
-    include(id);
-    if (!seen) {
+    const auto found = ranges_.find(id);
+    if (found == ranges_.end()) {
       notes_.no_statistics.push_back(name(id));
       return;
     }
+    const auto statistics = statistics_.find(id);
+    if (statistics != statistics_.end() && statistics->second.non_finite > 0 && !state_.graph.is_constant(id)) notes_.non_finite.push_back(name(id));
+    const quant::Range range = found->second[0];
     store(id, quant::encoding_from_ranges(plan.spec, {&range, 1}),
           state_.graph.is_constant(id) ? "min-max" : activation_method_.name, below_minimum(range, plan.spec));
   }
@@ -141,6 +160,7 @@ class Builder {
   const calib::MethodOptions& method_options_;
   const ChosenRanges& chosen_;
   const model::TargetProfile* profile_;
+  std::map<ValueId, std::vector<quant::Range>> ranges_;  // of weights, and of activations that the method decides
   EncodingNotes notes_;
 };
 
@@ -164,8 +184,9 @@ std::vector<ValueId> observed_values(const model::ModelState& state) {
 
 EncodingNotes compute_encodings(model::ModelState& state, const std::map<ValueId, calib::TensorStatistics>& statistics,
                                 const calib::Method& activation_method, const calib::Method& weight_method,
-                                const calib::MethodOptions& method_options, const ChosenRanges& chosen, const model::TargetProfile* profile) {
-  return Builder(state, statistics, activation_method, weight_method, method_options, chosen, profile).build();
+                                const calib::MethodOptions& method_options, const ChosenRanges& chosen, const model::TargetProfile* profile,
+                                int threads) {
+  return Builder(state, statistics, activation_method, weight_method, method_options, chosen, profile).build(threads);
 }
 
 }  // namespace qtool::passes

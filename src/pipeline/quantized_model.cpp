@@ -211,7 +211,7 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
         std::optional<calib::CalibrationResult> widened;
         if (data.synthetic) widened = optimize::with_synthetic_margin(target.graph, seen);
         result.notes = passes::compute_encodings(target, widened ? widened->statistics : seen.statistics, activation_method, weight_method,
-                                                 {.percentile = config.percentile}, chosen, &result.profile);
+                                                 {.percentile = config.percentile}, chosen, &result.profile, config.threads);
       }};
   if (shared != nullptr) {
     quantizer.collect = [&](const ir::Graph& graph, const data::SampleSource& source) { return shared->collect(graph, source, config.threads, reporter); };

@@ -61,7 +61,7 @@ std::string literal(const std::string& name) {
 }
 
 SearchStep selective_step(const std::string& name, double least_gain_db, double most_cost) {
-  return {.name = name, .extra = 14.0, .costly = true,
+  return {.name = name, .extra = 9.0, .costly = true,
           .propose = [=](const QuantizeConfig& config) {
             auto next = with_optimization(config, {"selective"});
             if (next) next->precision_limits = {.most_cost = std::min(most_cost, config.search.target_cost.value_or(most_cost)), .least_gain_db = least_gain_db};

@@ -10,19 +10,19 @@
 
 #include "block_judge.h"
 #include "checkpoint.h"
+#include "earlier_runs.h"
 #include "gather.h"
 #include "layer_site.h"
 #include "lockstep.h"
-#include "qtool/quant/quantize.h"
-#include "qtool/rounding/rounding_memory.h"
 #include "qtool/support/error.h"
-#include "qtool/support/files.h"
 #include "qtool/support/format.h"
 #include "qtool/support/interrupt.h"
 #include "qtool/support/nearest_name.h"
 #include "sampling.h"
 #include "sensitivity.h"
+#include "settle.h"
 #include "solve_layer.h"
+#include "store_layer.h"
 #include "widen.h"
 
 namespace qtool::rounding {
@@ -30,6 +30,8 @@ namespace qtool::rounding {
 namespace {
 
 constexpr double kLeastWideGainDb = 0.2;
+constexpr double kWorstSettledDb = -0.3;  // means gain as a rule, and 16 images tell the change at the outputs within about that
+constexpr int64_t kLeastJudgedSamples = 4;  // of fewer none is kept aside
 constexpr int64_t kHeldBytes = int64_t{64} << 20, kMostHeld = 16;  // images kept aside that judge a block's end
 
 struct NamedMethod {
@@ -49,72 +51,6 @@ LayerProblem problem_of(const model::ModelState& state, const ir::Graph& referen
     problem.grid_inputs = problem.encoding.block_size * taps;
   }
   return problem;
-}
-
-// As compute_encodings does it: from the scales of input and weight, or from a range of its own.
-void refresh_bias_encoding(model::ModelState& state, ir::ValueId bias) {
-  const model::TensorPlan* plan = state.plan.find(bias);
-  const auto entry = state.encodings.find(bias);
-  if (plan == nullptr || entry == state.encodings.end() || entry->second.frozen) return;
-  const Tensor& tensor = *state.graph.constant(bias);
-  const quant::Encoding* input = model::find_encoding(state.encodings, plan->bias_of_input);
-  const quant::Encoding* weight = model::find_encoding(state.encodings, plan->bias_of_weight);
-  if (input != nullptr && weight != nullptr) {
-    entry->second.encoding = quant::bias_encoding(input->grids[0].scale, *weight, tensor.element_count());
-  } else {
-    entry->second.encoding = quant::encoding_from_ranges(plan->spec, quant::tensor_ranges(tensor, -1));
-  }
-}
-
-// The bias slot, movable or not: its grid follows the weight's.
-ir::ValueId bias_of(const ir::Graph& graph, const LayerSite& site) {
-  const ir::Node& node = graph.node(site.node);
-  const bool has = node.op_type != "MatMul" && node.inputs.size() > 2 && graph.is_constant(node.inputs[2]);
-  return has ? node.inputs[2] : ir::kNoValue;
-}
-
-// Parameters and grids that the run starts from: model, bit widths, calibration and earlier stages are all in there.
-std::string fingerprint(const ir::Graph& graph, const model::EncodingTable& grids) {
-  Bytes bytes;
-  const auto add = [&](std::span<const std::byte> part) { bytes.insert(bytes.end(), part.begin(), part.end()); };
-  for (const ir::ValueId id : graph.value_ids()) {
-    const ir::Value& value = graph.value(id);
-    add(std::as_bytes(std::span(value.name)));
-    if (value.constant) add(value.constant->bytes());
-    const quant::Encoding* encoding = model::find_encoding(grids, id);
-    if (encoding == nullptr) continue;
-    add(std::as_bytes(std::span(&encoding->bits, 1)));
-    add(std::as_bytes(std::span(encoding->grids)));
-  }
-  return sha256_hex(bytes);
-}
-
-// Whatever changes the result and is not in the caller's key.
-std::string key_of(const AdaroundOptions& o, const std::string& start) {
-  const ClassicOptions& c = o.classic;
-  return format("{}\nstart {}\nmethod {} seqmse_base {} seed {} wide {} blocks {} tabu {} rows {} {} frontier {}\nclassic {} {} {} {} {} {} {}\n", o.checkpoint_key, start, method_name(o.method), o.seqmse_base,
-                o.seed, o.wide_share, o.blocks, o.tabu, o.least_rows, o.rows_per_input, o.frontier_bytes, c.iterations, c.regularization, c.beta_start, c.beta_end, c.warm_start, c.learning_rate,
-                c.batch_rows);
-}
-
-void stop_if_interrupted(const AdaroundOptions& options, size_t done, size_t total) {
-  if (!InterruptScope::requested()) return;
-  throw Interrupted(options.checkpoint.empty() ? format("interrupted after {} of {} layers", done, total)
-                                         : format("interrupted after {} of {} layers, which are kept in {}; the same command with --resume goes on from there",
-                                                  done, total, options.checkpoint.string()));
-}
-
-void store(model::ModelState& state, const LayerSite& site, const LayerSolution& solution, Method method) {
-  ir::Value& weight = state.graph.value(site.weight);
-  if (method != Method::kSeqMse) weight.constant = weight_tensor(site, weight.constant->shape(), solution.weights);
-  model::EncodingEntry& entry = state.encodings.at(site.weight);
-  entry.encoding = solution.encoding;
-  entry.source = method == Method::kSeqMse ? solution.method : format("adaround ({})", solution.method);
-  entry.frozen = true;
-  if (site.bias == ir::kNoValue || method == Method::kSeqMse) return refresh_bias_encoding(state, bias_of(state.graph, site));
-  ir::Value& bias = state.graph.value(site.bias);
-  bias.constant = Tensor::from<float>(bias.constant->shape(), std::span<const float>(solution.bias));
-  refresh_bias_encoding(state, site.bias);
 }
 
 // Activations of one layer leave holes that those of the next do not fit; without this a walk over large images holds twice
@@ -142,19 +78,19 @@ struct Run {
                                                         .frontier_bytes = options.frontier_bytes,
                                                         .image_order = order.images,
                                                         .stops = walk_stops(reference, sites, options)});
-    const Checkpoint checkpoint(folder, folder.empty() ? "" : key_of(options, fingerprint(state.graph, state.encodings)), options.resume);
+    const Checkpoint checkpoint(folder, folder.empty() ? "" : run_key(options, state.graph, state.encodings), options.resume);
     for (size_t i = 0; i < sites.size(); ++i) {
       std::optional<FinishedLayer> layer = checkpoint.load(i);
       if (layer) {
         lockstep.pass(i);  // the same steps as in a run from the start: other stretches may sum in another order
         ++report.resumed;
       } else {
-        stop_if_interrupted(options, i, sites.size());
+        stop_if_interrupted(options.checkpoint, i, sites.size());
         layer = solve(state, lockstep, i);
         checkpoint.save(i, *layer);
       }
       say(i, layer->report);
-      store(state, sites[i], layer->solution, options.method);
+      store_layer(state, sites[i], layer->solution, options.method);
       report.layers.push_back(layer->report);
       if (!block_layers[i].coupling.empty()) {
         tried.insert(block_layers[i].end);
@@ -232,40 +168,39 @@ AdaroundReport round_and_widen(const Run& run, model::ModelState& state) {
   return second;
 }
 
-// ---- earlier runs --------------------------------------------------------------------------------------------------
+// The float model and the images.
+struct Data {
+  const ir::Graph& reference;
+  const data::SampleSource& source;
+  const ImageOrder& order;
+};
 
-// The walk rounds no activation, so it does not see their grids; only whether layers get more than the bits asked for is judged
-// with them. Empty: this run cannot be taken over.
-std::string memory_key(const model::ModelState& state, const LayerList& layers, const data::SampleSource& source, const AdaroundOptions& options) {
-  if (options.memory == nullptr) return {};
-  std::string text;
-  for (const LayerSite& site : layers.sites) {
-    if (state.encodings.at(site.weight).encoding.bits < 8) return {};
-    text += format("{} {} {} {}\n", static_cast<uint32_t>(site.node), static_cast<uint32_t>(site.weight), static_cast<uint32_t>(site.bias), static_cast<uint32_t>(site.skip));
-  }
-  for (const ir::NodeId id : state.graph.node_ids()) text += state.graph.node(id).op_type + " ";
-  for (int64_t i = 0; i < source.size(); ++i) text += source.name(i) + "\n";
-  return key_of(options, fingerprint(state.graph, grids_of_prefix(state)) + text);
+AdaroundReport round_layers(model::ModelState& state, const LayerList& layers, const Data& data, const AdaroundOptions& options, Reporter& reporter) {
+  const bool judged = options.method == Method::kDescent && data.source.size() >= kLeastJudgedSamples;
+  const Run run{layers.sites, data.reference, data.source, data.order, options, reporter,
+                judged && options.blocks ? block_layers(data.reference, layers.sites, data.source, data.order, options) : std::vector<BlockLayer>(layers.sites.size())};
+  AdaroundReport report = judged && options.wide_share > 0.0 ? round_and_widen(run, state) : run.round(state, options.checkpoint);
+  for (const SkippedLayer& skipped : layers.skipped) report.skipped.push_back(format("{}: {}", skipped.node, skipped.reason));
+  return report;
 }
 
-RoundedModel remembered(const model::ModelState& state, const LayerList& layers, AdaroundReport report) {
-  RoundedModel model{.report = std::move(report), .layers = {}};
-  for (const LayerSite& site : layers.sites) {
-    RoundedLayer layer{.encoding = state.encodings.at(site.weight), .weight = *state.graph.constant(site.weight), .bias = {}};
-    if (site.bias != ir::kNoValue) layer.bias = *state.graph.constant(site.bias);
-    model.layers.push_back(std::move(layer));
-  }
-  return model;
+bool settles(const model::ModelState& state, const data::SampleSource& source, const AdaroundOptions& options) {
+  const bool ours = options.method == Method::kDescent || options.method == Method::kNearest;
+  if (!ours || source.size() < kLeastJudgedSamples) return false;
+  constexpr int kFineBits = 16;  // whose rounding moves no mean
+  return std::any_of(state.encodings.begin(), state.encodings.end(),
+                     [&](const auto& entry) { return !state.graph.is_constant(entry.first) && entry.second.encoding.bits < kFineBits; });
 }
 
-void take_over(const RoundedModel& model, const LayerList& layers, model::ModelState& state) {
-  for (size_t i = 0; i < layers.sites.size(); ++i) {
-    const LayerSite& site = layers.sites[i];
-    state.graph.value(site.weight).constant = model.layers[i].weight;
-    state.encodings.at(site.weight) = model.layers[i].encoding;
-    if (site.bias != ir::kNoValue) state.graph.value(site.bias).constant = model.layers[i].bias;
-    refresh_bias_encoding(state, site.bias != ir::kNoValue ? site.bias : bias_of(state.graph, site));
-  }
+void settle(model::ModelState& state, const LayerList& layers, const Data& data, const AdaroundOptions& options, AdaroundReport& report, Reporter& reporter) {
+  SettledBiases settled = settle_biases(data.reference, state, layers.sites, data.source, data.order, options, reporter);
+  if (settled.layers == 0) return;
+  const double gain = output_gain_db(data.reference, state, settled.state, data.source, data.order, options.threads);
+  reporter.debug(format("adaround: biases of {} layers that take up rounded activations change the output by {:.2f} dB on images kept aside", settled.layers, gain));
+  if (gain < kWorstSettledDb) return;
+  report.settled = settled.layers;
+  report.settled_gain_db = gain;
+  state = std::move(settled.state);
 }
 
 }  // namespace
@@ -290,26 +225,20 @@ std::vector<std::string> method_names() {
 
 AdaroundReport adaround(model::ModelState& state, const data::SampleSource& source, const AdaroundOptions& options, Reporter& reporter) {
   const LayerList layers = find_layers(state);
-  const std::string key = memory_key(state, layers, source, options);
-  if (const RoundedModel* known = key.empty() ? nullptr : options.memory->find(key)) {
-    take_over(*known, layers, state);
-    return known->report;
-  }
   const ir::Graph reference = state.graph;
   const ImageOrder order = random_order(options.seed, source.size());
   const InterruptScope interruptible;
-  const bool blocks = options.blocks && options.method == Method::kDescent && source.size() >= 4;
-  const Run run{layers.sites, reference, source, order, options, reporter,
-                blocks ? block_layers(reference, layers.sites, source, order, options) : std::vector<BlockLayer>(layers.sites.size())};
+  const std::string key = memory_key(state, layers, source, options);
   AdaroundReport report;
-  if (options.method != Method::kDescent || !(options.wide_share > 0.0) || source.size() < 4) {
-    report = run.round(state, options.checkpoint);
+  if (const RoundedModel* known = key.empty() ? nullptr : options.memory->find(key)) {
+    take_over(*known, layers, state);
+    report = known->report;
   } else {
-    report = round_and_widen(run, state);
+    report = round_layers(state, layers, {reference, source, order}, options, reporter);
+    if (!key.empty()) options.memory->keep(key, remembered(state, layers, report));
   }
-  for (const SkippedLayer& skipped : layers.skipped) report.skipped.push_back(format("{}: {}", skipped.node, skipped.reason));
+  if (settles(state, source, options)) settle(state, layers, {reference, source, order}, options, report, reporter);
   remove_checkpoint(options.checkpoint);
-  if (!key.empty()) options.memory->keep(key, remembered(state, layers, report));
   return report;
 }
 

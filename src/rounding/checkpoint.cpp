@@ -6,6 +6,7 @@
 #include "qtool/support/error.h"
 #include "qtool/support/files.h"
 #include "qtool/support/format.h"
+#include "qtool/support/interrupt.h"
 
 namespace qtool::rounding {
 
@@ -142,6 +143,13 @@ void Checkpoint::save(size_t index, const FinishedLayer& layer) const {
   out.list(layer.solution.weights);
   out.list(layer.solution.bias);
   write_file_atomically(file(index), out.bytes);
+}
+
+void stop_if_interrupted(const std::filesystem::path& folder, size_t done, size_t total) {
+  if (!InterruptScope::requested()) return;
+  throw Interrupted(folder.empty() ? format("interrupted after {} of {} layers", done, total)
+                                   : format("interrupted after {} of {} layers, which are kept in {}; the same command with --resume goes on from there",
+                                            done, total, folder.string()));
 }
 
 void remove_checkpoint(const std::filesystem::path& folder) {

@@ -31,6 +31,9 @@ class Checkpoint {
   std::filesystem::path folder_;
 };
 
+// Throws Interrupted, which says where finished layers are kept, after Ctrl-C.
+void stop_if_interrupted(const std::filesystem::path& folder, size_t done, size_t total);
+
 // The run is through: nothing stays behind. An empty name is no folder.
 void remove_checkpoint(const std::filesystem::path& folder);
 

@@ -2,9 +2,7 @@
 
 #include <algorithm>
 
-#include "layer_product.h"
-#include "patch_rows.h"
-#include "sampling.h"
+#include "row_sampler.h"
 
 namespace qtool::rounding {
 
@@ -16,51 +14,13 @@ int64_t wanted_rows(const LayerSite& site, const AdaroundOptions& options) {
   return std::max(options.least_rows, options.rows_per_input * site.shape.inputs);
 }
 
-class Gatherer {
- public:
-  Gatherer(const ir::Graph& reference, const LayerSite& site, size_t index, int64_t images, const AdaroundOptions& options)
-      : site_(site), patches_(reference, site), layer_(index), seed_(options.seed),
-        repairs_skip_(site.bias != ir::kNoValue && (options.method == Method::kDescent || options.method == Method::kNearest)),
-        weights_(weight_matrix(site, *reference.constant(site.weight))) {
-    if (site.bias != ir::kNoValue) bias_ = reference.constant(site.bias)->to_float();
-    rows_per_image_ = std::min(patches_.pixels(), (wanted_rows(site, options) + images - 1) / images);
-  }
+RowSampler sampler_of(const ir::Graph& reference, const LayerSite& site, size_t index, int64_t images, const AdaroundOptions& options) {
+  const bool repairs = site.bias != ir::kNoValue && (options.method == Method::kDescent || options.method == Method::kNearest);
+  return {reference, site, index, {.per_image = (wanted_rows(site, options) + images - 1) / images, .seed = options.seed, .repairs_skip = repairs}};
+}
 
-  [[nodiscard]] int64_t images_at_once() const {
-    return std::max<int64_t>(1, kChunkFloats / (rows_per_image_ * (site_.shape.row() + site_.shape.channels())));
-  }
-
-  // Quantized inputs and float targets of the sampled pixels.
-  [[nodiscard]] Rows rows_of(int64_t image, const ImageState& state) const {
-    const std::vector<int64_t> pixels = sample_indices(seed_, layer_, static_cast<uint64_t>(image), patches_.pixels(), rows_per_image_);
-    Rows rows{.count = static_cast<int64_t>(pixels.size())};
-    std::vector<float> real(static_cast<size_t>(rows.count * site_.shape.row()));
-    patches_.gather_inputs(state.real.at(site_.input).data<float>(), pixels, real.data());
-    rows.t.resize(static_cast<size_t>(rows.count * site_.shape.channels()));
-    layer_product(site_.shape, weights_, bias_, real.data(), rows.count, rows.t.data());
-    rows.x = std::move(real);
-    patches_.gather_inputs(state.quantized.at(site_.input).data<float>(), pixels, rows.x.data());
-    // The layer also repairs what the other branch of the Add has lost, as far as its inputs tell.
-    if (repairs_skip_ && state.real.contains(site_.skip)) {
-      patches_.add_outputs(state.real.at(site_.skip).data<float>(), pixels, 1.0f, rows.t.data());
-      patches_.add_outputs(state.quantized.at(site_.skip).data<float>(), pixels, -1.0f, rows.t.data());
-    }
-    return rows;
-  }
-
- private:
-  const LayerSite& site_;
-  PatchRows patches_;
-  uint64_t layer_, seed_;
-  bool repairs_skip_;
-  std::vector<float> weights_, bias_;
-  int64_t rows_per_image_ = 0;
-};
-
-void append(Rows& all, const Rows& more) {
-  all.count += more.count;
-  all.x.insert(all.x.end(), more.x.begin(), more.x.end());
-  all.t.insert(all.t.end(), more.t.begin(), more.t.end());
+int64_t images_at_once(const LayerShape& shape, int64_t rows_per_image) {
+  return std::max<int64_t>(1, kChunkFloats / (rows_per_image * (shape.row() + shape.channels())));
 }
 
 }  // namespace
@@ -74,7 +34,7 @@ std::vector<WalkStop> walk_stops(const ir::Graph& reference, const std::vector<L
 GatheredLayer gather_layer(Lockstep& lockstep, const ir::Graph& reference, const std::vector<LayerSite>& sites, size_t index,
                            const ImageOrder& order, const AdaroundOptions& options, const GatherOptions& wanted) {
   const int64_t images = lockstep.visited(index);
-  const Gatherer gatherer(reference, sites[index], index, images, options);
+  const RowSampler sampler = sampler_of(reference, sites[index], index, images, options);
   const bool any_held = images >= 4;
   GatheredLayer result{.data = {.fit = Moments(sites[index].shape), .judged = {}, .fit_rows = {}}, .held = {}};
   LayerData& data = result.data;
@@ -85,13 +45,13 @@ GatheredLayer gather_layer(Lockstep& lockstep, const ir::Graph& reference, const
   result.held.resize(held_places.size());
   std::vector<Rows> chunk;
   int64_t chunk_first = 0;
-  const int64_t at_once = gatherer.images_at_once();
+  const int64_t at_once = images_at_once(sites[index].shape, sampler.rows_per_image());
   chunk.resize(static_cast<size_t>(std::min(at_once, images)));
   lockstep.advance(
       index, at_once,
       [&](int64_t place, const ImageState& state) {
         if (const auto held = held_places.find(place); held != held_places.end()) result.held[held->second] = state;
-        chunk[static_cast<size_t>(place - chunk_first)] = gatherer.rows_of(order.images[static_cast<size_t>(place)], state);
+        chunk[static_cast<size_t>(place - chunk_first)] = sampler.rows_of(order.images[static_cast<size_t>(place)], state);
       },
       [&](int64_t first, int64_t end) {
         Rows fit;

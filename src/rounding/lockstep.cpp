@@ -71,7 +71,7 @@ Lockstep::Lockstep(const ir::Graph& reference, const model::ModelState& state, c
     : reference_(reference), state_(state), sites_(sites), source_(source), options_(std::move(options)) {
   plan_order();
   for (size_t i = 0; i < sites_.size(); ++i) options_.stops[i].values = count_values(frontier(positions_[i]));
-  plan_ = plan_walk(options_.stops, source_.size(), options_.frontier_bytes);
+  plan_ = plan_walk(options_.stops, std::min(source_.size(), options_.most_images), options_.frontier_bytes);
 }
 
 Lockstep::~Lockstep() = default;
@@ -137,7 +137,7 @@ Lockstep::Stretch Lockstep::make_stretch(size_t from, size_t to, const std::set<
   }
   const auto nodes = std::span(order_).subspan(from, to - from);
   return {Runner(make_segment(reference_, {}, nodes, made), false, options_.threads),
-          Runner(make_segment(state_.graph, grids_of_prefix(state_), nodes, made), true, options_.threads)};
+          Runner(make_segment(state_.graph, options_.simulate_activations ? state_.encodings : grids_of_prefix(state_), nodes, made), true, options_.threads)};
 }
 
 ImageState Lockstep::load(int64_t place) const {

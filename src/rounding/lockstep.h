@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <set>
@@ -27,6 +28,8 @@ struct LockstepOptions {
   int64_t frontier_bytes = int64_t{384} << 20;
   std::vector<int64_t> image_order;   // samples in the order in which they join; every sample once
   std::vector<WalkStop> stops;        // of each layer; `values` is filled in here
+  int64_t most_images = std::numeric_limits<int64_t>::max();  // of the order that are carried
+  bool simulate_activations = false;  // on every grid of `state`, not on those of weights alone
 };
 
 // Grids that the quantized prefix runs on: those of constants, but for biases of 16 bits and more, whose rounding nothing notices

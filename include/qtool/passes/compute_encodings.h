@@ -42,11 +42,11 @@ using ChosenRanges = std::map<ir::ValueId, ChosenRange>;
 [[nodiscard]] std::vector<ir::ValueId> observed_values(const model::ModelState& state);
 
 // `profile` gives the rules for Concat inputs of different ranges and for biases that do not fit int32; without it
-// nothing is untied and the guard is on. Frozen encodings stay.
+// nothing is untied and the guard is on. Frozen encodings stay. `threads` look for ranges, tensor by tensor.
 [[nodiscard]] EncodingNotes compute_encodings(model::ModelState& state,
                                               const std::map<ir::ValueId, calib::TensorStatistics>& statistics,
                                               const calib::Method& activation_method, const calib::Method& weight_method,
                                               const calib::MethodOptions& method_options = {}, const ChosenRanges& chosen = {},
-                                              const model::TargetProfile* profile = nullptr);
+                                              const model::TargetProfile* profile = nullptr, int threads = 1);
 
 }  // namespace qtool::passes

@@ -83,13 +83,16 @@ struct AdaroundReport {
   double widened_share = 0.0;        // of the weights below 8 bits
   size_t blocks = 0, blocks_taken = 0;   // with options.blocks: blocks tried, and those where a layer kept what was found
   double widened_gain_db = 0.0;      // at the outputs, on images kept aside
+  size_t settled = 0;                // kDescent, kNearest: layers whose bias takes up what rounding of activations moves; 0: none, or undone
+  double settled_gain_db = 0.0;      // likewise
   std::vector<std::string> skipped;  // "node: reason"
   size_t resumed = 0;                // layers taken from the checkpoint
 };
 
 // `state` has plan and encodings of weights and activations. On return weights of all layers lie on grids that are frozen,
-// biases and their encodings follow. Throws Error(kInvalidData) when a sample does not fit or the checkpoint is of another
-// run, Error(kIo) when the checkpoint cannot be written.
+// biases and their encodings follow. Where activations have grids of fewer than 16 bits, biases are moved once more at the end to
+// take up their rounding, unless the simulated outputs lose by it on images kept aside. Throws Error(kInvalidData) when a sample
+// does not fit or the checkpoint is of another run, Error(kIo) when the checkpoint cannot be written.
 AdaroundReport adaround(model::ModelState& state, const data::SampleSource& source, const AdaroundOptions& options, Reporter& reporter);
 
 }  // namespace qtool::rounding

@@ -29,14 +29,31 @@ struct WinogradJob {
   Finish finish;
 };
 
-// One 1x1 stride-1 convolution of one image on channel-blocked memory.
+// One 1x1 stride-1 convolution of a box of pixels on channel-blocked memory. Strides are in floats.
 struct PointwiseJob {
-  const float* source;    // [in_blocks, pixels, block]
+  const float* source;    // first pixel in the first channel block
   const float* weights;   // packed [group][in_channels][group blocks * block]
   const float* bias;      // [out_blocks * block], or null
-  float* target;          // [out_blocks, pixels, block]
-  int64_t in_channels, out_blocks, pixels;
-  int64_t first_pixel, count;        // range to compute
+  const float* addend;    // added before the activation; lies like the target, may be the target; or null
+  float* target;
+  int64_t in_channels, out_blocks;
+  int64_t count, rows;                 // pixels of a row, side by side; rows
+  int64_t source_block, source_row;    // from one channel block, one row to the next
+  int64_t target_block, target_row;
+  int64_t following;                   // pixels behind a single row that the next job will read
+  bool weights_follow;                 // instead of pixels, weights behind the ones in use are fetched ahead
+  Finish finish;
+};
+
+// One row of one channel block of a depthwise convolution.
+struct DepthwiseRowJob {
+  const float* const* rows;   // by kernel row: the input under the first tap of the first output pixel
+  const float* weights;       // [kernel_h][kernel_w][block]
+  const float* bias;          // [block], or null
+  float* target;
+  int64_t kernel_h, kernel_w;
+  int64_t tap_step, stride;   // pixels from one tap, one output pixel to the next
+  int64_t count;              // output pixels
   Finish finish;
 };
 
@@ -84,6 +101,7 @@ struct FloatKernels {
   void (*winograd)(const WinogradJob& job);
   void (*pointwise)(const PointwiseJob& job);
   void (*grouped)(const GroupedJob& job);
+  void (*depthwise_row)(const DepthwiseRowJob& job);
   // x * sigmoid(x) and sigmoid(x), within 2e-7 of the largest; y may equal x. Twice as fast as those of simd::kernels(),
   // whose bits are the same in every instruction set.
   void (*silu)(const float* x, float* y, int64_t n);

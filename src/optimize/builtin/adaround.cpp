@@ -40,6 +40,9 @@ StageOutcome round_weights(Candidate& candidate, const StageContext& context, ro
     outcome.notes.push_back(format("{} of {} blocks came nearer to the float model on images kept aside with levels found against their end (--adaround-blocks)",
                                    report.blocks_taken, report.blocks));
   }
+  if (report.settled > 0) {
+    outcome.notes.push_back(format("biases of {} layers also take up what rounding of activations moves, {:+.2f} dB at the outputs", report.settled, report.settled_gain_db));
+  }
   if (!report.widened.empty()) outcome.notes.push_back(widened_line(report));
   for (const std::string& skipped : report.skipped) outcome.details.push_back("left alone: " + skipped);
   return outcome;

@@ -12,6 +12,8 @@ using quant::QuantSpec;
 using quant::Range;
 using quant::Symmetry;
 
+inline Tensor on_grid(const Tensor& tensor, const Encoding& encoding) { return quant::fake_quantize(tensor, encoding); }
+
 inline Encoding grid(double lo, double hi, int bits = 8) {
   const Range range{lo, hi};
   return quant::encoding_from_ranges({.bits = bits}, {&range, 1});

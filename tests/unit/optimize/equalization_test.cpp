@@ -176,7 +176,9 @@ TEST(Equalization, RespectsTheBoundOfRelu6ChannelByChannel) {
     for (const auto& [value, channel] : kept.sets.classes[c].clipped) {
       SilentReporter reporter;
       const Statistics before = collect_statistics(state.graph, source, 1, reporter);
-      if (before.find(value)->hi[static_cast<size_t>(channel)] >= 6.0) EXPECT_EQ(kept.plan.factors[c], 1.0);
+      if (before.find(value)->hi[static_cast<size_t>(channel)] >= 6.0) {
+        EXPECT_EQ(kept.plan.factors[c], 1.0);
+      }
     }
   }
   const Equalized replaced = equalize(state, source, {.replace_clips = true, .damped = false});

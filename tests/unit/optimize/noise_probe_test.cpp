@@ -138,7 +138,7 @@ TEST(ChooseRanges, LuckOnOneSampleDoesNotCount) {
   std::vector<data::Sample> list;
   for (unsigned i = 0; i < 8; ++i) {
     Tensor sample = random_tensor({1, 2, 32, 32}, 80 + i, 0.0f, 1.0f);
-    if (i == 1) sample.mutable_data<float>()[7] = 40.0f;
+    if (i == 0) sample.mutable_data<float>()[7] = 40.0f;
     list.push_back({{"x", sample}});
   }
   const MemorySource samples(std::move(list));

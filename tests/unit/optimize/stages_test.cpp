@@ -77,7 +77,9 @@ TEST(Stages, WhatMakesItWorseIsRolledBack) {
     double best = -1e9;
     for (const StageRow& r : result.rows) {
       if (r.decision == "start" || r.decision == "kept") best = std::max(best, r.score->sqnr_db);
-      if (r.decision == "kept" && r.stage == "cle") EXPECT_GE(r.score->sqnr_db, row(result, "start").score->sqnr_db);
+      if (r.decision == "kept" && r.stage == "cle") {
+        EXPECT_GE(r.score->sqnr_db, row(result, "start").score->sqnr_db);
+      }
     }
     if (row(result, "cle").decision != "rolled back") continue;
     ++rolled_back;
