@@ -129,6 +129,11 @@ void add_split_output(CLI::App& app, std::vector<std::string>& outputs) {
       ->allow_extra_args(false);
 }
 
+void add_unroll_recurrent(CLI::App& app, std::string& mode) {
+  app.add_option("--unroll-recurrent", mode, "write RNN, GRU and LSTM as the operators of their steps: on, off, or auto (for a DLC, and where given encodings name steps)")
+      ->group("Model");
+}
+
 int main(int argc, char** argv) {
   CLI::App app("qtool quantizes trained FP32 ONNX vision models to 8 bits and less.");
   app.name("qtool");

@@ -91,6 +91,7 @@ Action add_bench(CLI::App& app, const CommonOptions& common) {
   app.add_option("--encodings", c.encodings, "encodings JSON of the simulation");
   add_input_shape(app, c.model.input_shapes);
   add_split_output(app, c.model.split_outputs);
+  add_unroll_recurrent(app, c.model.unroll_recurrent);
   return [options, &common](Reporter& reporter) {
     options->config.threads = common.resolved_threads();
     check_backend(options->backend, options->config);

@@ -38,6 +38,7 @@ Action add_calibrate(CLI::App& app, const CommonOptions& common) {
   app.add_option("-o,--stats-out", c.output, "statistics file to write")->required();
   add_input_shape(app, c.model.input_shapes);
   add_split_output(app, c.model.split_outputs);
+  add_unroll_recurrent(app, c.model.unroll_recurrent);
   app.add_option("--calib,--input_list", c.data.calib, "folder of images, list file, .npy/.npz/.raw tensors")->required()->group("Data");
   app.add_option("--shard", o.shard, "K/N: every Nth sample from the Kth on")->group("Data");
   app.add_option("--limit", c.data.limit, "use the first N samples (default: all)")->check(CLI::Range(int64_t{1}, int64_t{1} << 40).description(""))->group("Data");

@@ -13,6 +13,7 @@ Action add_convert(CLI::App& app, const CommonOptions& common) {
   app.add_option("-o,--output", config->output, "the file to write: .dlc, .onnx, or .json for the encodings of a quantized model")->required();
   app.add_flag("--fp16", config->fp16, "weights and activations in float16");
   add_input_shape(app, config->model.input_shapes);
+  add_unroll_recurrent(app, config->model.unroll_recurrent);
   return [config, &common](Reporter& reporter) {
     const pipeline::ConvertSummary summary = pipeline::convert(*config, reporter);
     if (common.json) {

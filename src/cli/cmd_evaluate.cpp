@@ -76,6 +76,7 @@ Action add_evaluate(CLI::App& app, const CommonOptions& common) {
   add_evaluation(app, o.evaluation, c);
   add_input_shape(app, c.model.input_shapes);
   add_split_output(app, c.model.split_outputs);
+  add_unroll_recurrent(app, c.model.unroll_recurrent);
   app.add_option("--preprocess", c.preprocess_file, "JSON file that declares the preprocessing")->group("Preprocessing");
   add_preprocessing(app, o.preprocessing);
   return [options, &common](Reporter& reporter) {

@@ -58,8 +58,16 @@ nlohmann::ordered_json search_summary(const pipeline::SearchRecord& record) {
   return json;
 }
 
+nlohmann::ordered_json unrolled_json(const pipeline::QuantizeSummary& s) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const passes::UnrolledNode& node : s.unrolled) {
+    list.push_back({{"node", node.node}, {"steps", node.steps}, {"directions", node.directions}, {"operators", node.operators}});
+  }
+  return list;
+}
+
 nlohmann::ordered_json summary_json(const pipeline::QuantizeSummary& s) {
-  return {{"search", s.search ? search_summary(*s.search) : nlohmann::ordered_json(nullptr)}, {"samples", s.samples}, {"activation_encodings", s.activation_encodings}, {"parameter_encodings", s.parameter_encodings},
+  return {{"search", s.search ? search_summary(*s.search) : nlohmann::ordered_json(nullptr)}, {"unrolled", unrolled_json(s)}, {"samples", s.samples}, {"activation_encodings", s.activation_encodings}, {"parameter_encodings", s.parameter_encodings},
           {"weights_sqnr_db", s.weight_sqnr_db}, {"preprocessing", s.preprocessing}, {"files", s.files},
           {"optimizations", stages_json(s)}, {"overrides", s.from_file},
           {"skipped", s.skipped_samples}, {"advice", s.advice}, {"seconds", s.seconds}, {"peak_memory_mb", peak_memory_mb()}};
@@ -76,6 +84,7 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   app.add_option("-o,--output", c.output, "output folder; not needed with --html");
   add_input_shape(app, c.model.input_shapes);
   add_split_output(app, c.model.split_outputs);
+  add_unroll_recurrent(app, c.model.unroll_recurrent);
   app.add_option("--calib,--input_list", c.data.calib, "folder of images, list file, .npy/.npz/.raw tensors")->group("Data");
   app.add_flag("--data-free", c.data_free, "no samples: ranges from batch-norm statistics or synthetic pictures; brings cle and bc along")->group("Data");
   app.add_option("--preprocess", c.data.preprocess_file, "JSON file that declares the preprocessing")->group("Preprocessing");

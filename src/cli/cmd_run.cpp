@@ -16,6 +16,7 @@ Action add_run(CLI::App& app, const CommonOptions& common) {
   app.add_option("--output-tensor", config->extra_outputs, "also return this tensor (repeatable)")->allow_extra_args(false);
   add_input_shape(app, config->model.input_shapes);
   add_split_output(app, config->model.split_outputs);
+  add_unroll_recurrent(app, config->model.unroll_recurrent);
   return [config, &common](Reporter& reporter) {
     config->threads = common.resolved_threads();
     const pipeline::RunSummary summary = pipeline::run_model(*config, reporter);

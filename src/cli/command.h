@@ -36,5 +36,6 @@ Action add_list(CLI::App& app, const CommonOptions& common);
 // Shared by commands that read a model.
 void add_input_shape(CLI::App& app, std::vector<std::string>& shapes);
 void add_split_output(CLI::App& app, std::vector<std::string>& outputs);
+void add_unroll_recurrent(CLI::App& app, std::string& mode);
 
 }  // namespace qtool::cli

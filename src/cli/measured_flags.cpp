@@ -13,6 +13,7 @@ void add_measured(CLI::App& app, MeasuredFlags& flags, pipeline::QuantizeConfig&
   add_evaluation(app, flags.evaluation, evaluation);
   add_input_shape(app, quantize.model.input_shapes);
   add_split_output(app, quantize.model.split_outputs);
+  add_unroll_recurrent(app, quantize.model.unroll_recurrent);
   app.add_option("--preprocess", quantize.data.preprocess_file, "JSON file that declares the preprocessing")->group("Preprocessing");
   add_preprocessing(app, flags.preprocessing);
   add_quantization(app, flags.quantization, quantize);

@@ -104,9 +104,11 @@ Recurrent read_recurrent(const ir::Node& node, const Shape& x, const Shape& w, c
           .activations = read_activations(node, kind.activations, directions)};
 }
 
+bool is_recurrent(const ir::Node& node) { return find_cell_kind(node) != nullptr; }
+
 std::span<const size_t> whole_weights(const ir::Node& node) {
   static constexpr size_t kSlots[] = {kInputWeights, kRecurrentWeights};
-  return find_cell_kind(node) == nullptr ? std::span<const size_t>() : std::span<const size_t>(kSlots);
+  return is_recurrent(node) ? std::span<const size_t>(kSlots) : std::span<const size_t>();
 }
 
 Shape Recurrent::sequence_shape() const {

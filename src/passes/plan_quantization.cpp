@@ -63,6 +63,7 @@ class Planner {
     const GridDemand demand(graph_, profile_, registry_, plan_.float_nodes);
     for (const ValueId input : graph_.inputs) plan_input(input, demand);
     for (const NodeId id : order_) plan_outputs(graph_.node(id), demand);
+    for (const std::vector<ValueId>& values : options_.shared_grids) share_grid(values);
     for (const NodeId id : order_) plan_operands(graph_.node(id));
     for (auto& [id, plan] : plan_.tensors) plan.untied_leader = plan.leader;
     for (const NodeId id : order_) tie(graph_.node(id));
@@ -237,6 +238,27 @@ class Planner {
   bool is_parameter(const Node& node, size_t slot) const {
     const ops::QuantTraits& traits = registry_.at(node).traits;
     return is_whole_weight(node, slot) || static_cast<int>(slot) == traits.weight_input || static_cast<int>(slot) == traits.bias_input;
+  }
+
+  // The first value leads the others, and with each those that share its grid already. A prescribed range of one is that of all.
+  void share_grid(const std::vector<ValueId>& values) {
+    const TensorPlan* first = plan_.find(values.front());
+    if (first == nullptr || options_.fixed.contains(first->leader)) return;
+    const TensorPlan leader = *first;
+    std::set<ValueId> former{leader.leader};
+    std::optional<quant::Range> prescribed = leader.fixed_range;
+    for (const ValueId id : values) {
+      const TensorPlan* plan = plan_.find(id);
+      if (plan == nullptr || options_.fixed.contains(plan->leader)) continue;
+      former.insert(plan->leader);
+      if (!prescribed) prescribed = plan->fixed_range;
+    }
+    for (auto& [id, plan] : plan_.tensors) {
+      if (!former.contains(plan.leader)) continue;
+      plan.leader = leader.leader;
+      plan.spec = leader.spec;
+      plan.fixed_range = prescribed;
+    }
   }
 
   // All inputs and the output of a tied operator take the output's encoding, unless that is prescribed elsewhere.

@@ -234,7 +234,7 @@ void check(const AdviseConfig& config) {
 AdviseResult advise(const AdviseConfig& config, Reporter& reporter) {
   const auto start = std::chrono::steady_clock::now();
   check(config);
-  const LoadedModel model = load_model(config.quantize.model, reporter);
+  const LoadedModel model = load_model(config.quantize.model_options(), reporter);
   refuse_quantized_model(model, config.quantize.model.path);
   const CalibrationData data = open_calibration_data(config.quantize.data, model.state.graph, config.quantize.threads, reporter);
   AdviseResult result = Advisor(config, model, data, reporter).run();

@@ -198,7 +198,7 @@ AnalyzeResult analyze(const AnalyzeConfig& config, Reporter& reporter) {
   recipe.histograms = true;  // the causes need them, with or without a page
   std::optional<OutputSet> page;  // a place that cannot be written fails before the long work
   if (!config.html.empty()) page.emplace(config.html.has_parent_path() ? config.html.parent_path() : std::filesystem::path("."));
-  LoadedModel loaded = load_model(recipe.model, reporter);
+  LoadedModel loaded = load_model(recipe.model_options(), reporter);
   refuse_quantized_model(loaded, recipe.model.path);
   const CalibrationData data = open_calibration_data(recipe.data, loaded.state.graph, recipe.threads, reporter);
   StageClock clock;

@@ -106,7 +106,7 @@ BenchSummary bench(const BenchConfig& config, Reporter& reporter) {
   BenchSummary summary{.backend = config.encodings.empty() ? "fp32" : "sim",
                        .isa = std::string(simd::isa_name(simd::kernels().isa)), .threads = config.threads};
   auto start = Clock::now();
-  LoadedModel model = load_model(config.model, reporter);
+  LoadedModel model = load_model(with_encodings(config.model, config.encodings), reporter);
   summary.import_ms = ms_since(start);
   exec::ExecOptions options;
   if (model.quantized) {

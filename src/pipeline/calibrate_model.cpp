@@ -83,7 +83,9 @@ std::pair<int64_t, int64_t> parse_shard(const std::string& text) {
 
 CalibrateSummary calibrate_model(const CalibrateConfig& config, Reporter& reporter) {
   const auto start = std::chrono::steady_clock::now();
-  const LoadedModel model = load_model(config.model, reporter);
+  ModelOptions options = config.model;
+  options.for_container = true;  // as `quantize` does unless told otherwise: tensors must be the same
+  const LoadedModel model = load_model(options, reporter);
   refuse_quantized_model(model, config.model.path);
   const ir::Graph& graph = model.state.graph;
   const CalibrationData data = open_calibration_data(config.data, graph, config.threads, reporter);

@@ -230,7 +230,7 @@ CheckEncodingsSummary check_encodings(const CheckEncodingsConfig& config, Report
   const model::TargetProfile profile = load_profile(config.profile);
   const std::string file = config.input.filename().string();
   const exporters::EncodingsDocument document = exporters::parse_encodings(read_text_file(config.input), file);
-  const LoadedModel model = load_model(config.model, reporter);
+  const LoadedModel model = load_model(with_encodings(config.model, config.input), reporter);
   CheckEncodingsSummary summary{.version = std::string(exporters::format_name(document.format)), .entries = document.entries.size()};
   for (const std::string& warning : document.warnings) summary.findings.push_back({Severity::kWarning, "format", "", warning});
   Checker(document, model, profile, summary).run();

@@ -206,7 +206,7 @@ CompareResult compare_recipes(const CompareConfig& config, Reporter& reporter) {
   });
   for (QuantizeConfig& recipe : configs) recipe.histograms = histograms;
 
-  const LoadedModel model = load_model(config.base.model, reporter);
+  const LoadedModel model = load_model(config.base.model_options(), reporter);
   refuse_quantized_model(model, config.base.model.path);
   const CalibrationData data = open_calibration_data(config.base.data, model.state.graph, config.base.threads, reporter, kCalibrationPictures);
   const Evaluation evaluation(config, model.state.graph, reporter);

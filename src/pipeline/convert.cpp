@@ -72,7 +72,9 @@ Bytes quantized_model(const ConvertConfig& config, const std::string& exporter, 
 
 ConvertSummary convert(const ConvertConfig& config, Reporter& reporter) {
   const std::string exporter = exporter_for(config.output);
-  const LoadedModel model = load_model(config.model, reporter);
+  ModelOptions options = config.model;
+  options.for_container = exporter == "dlc";
+  const LoadedModel model = load_model(options, reporter);
   const bool quantized = !model.state.encodings.empty();
   const Bytes bytes = quantized ? quantized_model(config, exporter, model, reporter) : float_model(config, exporter, model, reporter);
   write_file_atomically(config.output, bytes);

@@ -63,7 +63,7 @@ ConvertEncodingsSummary convert_encodings(const ConvertEncodingsConfig& config, 
   const exporters::EncodingsFormat target = exporters::format_of_name(config.to);
   EncodingsDocument document = read_document(config.input);
   if (!config.model.path.empty()) {
-    const LoadedModel model = load_model(config.model, reporter);
+    const LoadedModel model = load_model(with_encodings(config.model, config.input), reporter);
     exporters::settle_document(document, model.state.graph, ops::builtin_registry(), name_of(config.input));
   }
   exporters::WrittenEncodings written;

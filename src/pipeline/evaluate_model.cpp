@@ -45,7 +45,7 @@ eval::EvaluationOptions evaluation_options(const EvaluationRequest& request, con
 
 EvaluateSummary evaluate_model(const EvaluateConfig& config, Reporter& reporter) {
   const auto start = std::chrono::steady_clock::now();
-  LoadedModel model = load_model(config.model, reporter);
+  LoadedModel model = load_model(with_encodings(config.model, config.encodings), reporter);
   exec::ExecOptions exec_options;
   if (!model.state.encodings.empty()) exec_options.encodings = &model.state.encodings;
   if (!config.encodings.empty()) {

@@ -6,6 +6,7 @@
 #include "qtool/passes/cleanup.h"
 #include "qtool/passes/read_quantized.h"
 #include "qtool/passes/split_outputs.h"
+#include "recurrent_steps.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
 
@@ -21,6 +22,13 @@ void refuse_unsupported(const ir::Graph& graph) {
   throw Error(ErrorCode::kUnsupported,
               format("{} node{} this build has no operator for: {}{}; `qtool list ops` shows the supported ones", nodes.size(),
                      nodes.size() == 1 ? "" : "s", join(shown, ", "), nodes.size() > kShown ? ", ..." : ""));
+}
+
+void clean_up(LoadedModel& loaded, Reporter& reporter) {
+  for (const passes::PassLogEntry& entry : passes::run_cleanup(loaded.state, {}, reporter)) {
+    if (entry.changes > 0) loaded.clean_up.push_back(format("{}: {}", entry.pass, entry.changes));
+  }
+  loaded.state.graph.remove_unused();
 }
 
 void absorb(LoadedModel& loaded, Reporter& reporter) {
@@ -53,12 +61,9 @@ LoadedModel load_model(const ModelOptions& options, Reporter& reporter) {
         reporter.info(format("output '{}' is given out as {}", split.output, join(split.parts, ", ")));
       }
     }
-    if (options.clean_up) {
-      for (const passes::PassLogEntry& entry : passes::run_cleanup(loaded.state, {}, reporter)) {
-        if (entry.changes > 0) loaded.clean_up.push_back(format("{}: {}", entry.pass, entry.changes));
-      }
-      loaded.state.graph.remove_unused();
-    }
+    if (options.clean_up) clean_up(loaded, reporter);
+    loaded.unrolled = unroll_where_wanted(loaded, options, reporter);
+    if (options.clean_up && !loaded.unrolled.nodes.empty()) clean_up(loaded, reporter);
     if (loaded.quantized) absorb(loaded, reporter);
     return loaded;
   } catch (Error& error) {

@@ -21,8 +21,16 @@
 
 namespace qtool::pipeline {
 
+ModelOptions QuantizeConfig::model_options() const {
+  ModelOptions options = model;
+  options.for_container = std::ranges::count(emit, "dlc") > 0;
+  if (!overrides.ignore) options.encodings = overrides.file;
+  return options;
+}
+
 void QuantizeConfig::validate() const {
   std::vector<std::string> problems;
+  (void)parse_unroll_recurrent(model.unroll_recurrent);
   if (bias_bitwidth && *bias_bitwidth != 8 && *bias_bitwidth != 32) problems.push_back(format("--bias_bitwidth {}: use 8 or 32", *bias_bitwidth));
   if (act_bitwidth && *act_bitwidth != 8 && *act_bitwidth != 16) problems.push_back(format("--act_bitwidth {}: use 8 or 16", *act_bitwidth));
   if (weights_bitwidth && *weights_bitwidth != 4 && *weights_bitwidth != 8 && *weights_bitwidth != 16) {
@@ -93,7 +101,7 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   (void)resolved_profile(config);
   StageClock clock;
 
-  LoadedModel loaded = load_model(config.model, reporter);
+  LoadedModel loaded = load_model(config.model_options(), reporter);
   refuse_quantized_model(loaded, config.model.path);
   const CalibrationData data = open_data(config, loaded, reporter);
   // A place that cannot be written fails before the long work.
@@ -135,6 +143,7 @@ QuantizeSummary quantize(const QuantizeConfig& config, Reporter& reporter) {
   if (!config.export_onnx.empty()) write_adapted_model(config.export_onnx, state);
   clock.mark("write");
 
+  summary.unrolled = quantized.model.unrolled.nodes;
   summary.preprocessing = data.preprocessing_line;
   summary.samples = quantized.optimized.calibration.samples;
   for (const auto& [id, entry] : state.encodings) {

@@ -107,9 +107,11 @@ void say_plan(const passes::PlanNotes& notes, Reporter& reporter) {
   add(notes.unblocked, "weights without blocks");
 }
 
-passes::PlanOptions plan_options(const QuantizeConfig& config, const std::optional<Overrides>& overrides, const optimize::TensorBits& wide) {
+passes::PlanOptions plan_options(const QuantizeConfig& config, const std::optional<Overrides>& overrides, const optimize::TensorBits& wide,
+                                 const std::vector<std::vector<ir::ValueId>>& shared_grids) {
   passes::PlanOptions options{.rules = config.precision};
   options.blocks = config.blocks;
+  options.shared_grids = shared_grids;
   if (overrides) add_to_plan(*overrides, options);
   for (const auto& [id, bits] : wide) {
     if (bits >= optimize::kFloatBits) options.float_tensors.insert(id);
@@ -182,7 +184,7 @@ QuantizedModel quantize_in_memory(const QuantizeConfig& config, LoadedModel mode
   const PlanFunction plan = [&](model::ModelState& target, const optimize::TensorBits& more) {
     optimize::TensorBits bits = wide;
     bits.insert(more.begin(), more.end());
-    result.plan_notes = passes::plan_quantization(target, result.profile, ops::builtin_registry(), plan_options(config, overrides, bits));
+    result.plan_notes = passes::plan_quantization(target, result.profile, ops::builtin_registry(), plan_options(config, overrides, bits, result.model.unrolled.shared_grids));
     apply_schemas(config, target.plan);
     widen_constants(bits, target);
     if (overrides) freeze_encodings(*overrides, target);

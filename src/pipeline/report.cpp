@@ -38,6 +38,7 @@ Json options_json(const ReportInputs& in) {
   options["min_range"] = in.quantized.profile.min_range;
   options["input_shape"] = config.model.input_shapes;
   options["split_output"] = config.model.split_outputs;
+  options["unroll_recurrent"] = config.model.unroll_recurrent;
   options["limit"] = config.data.limit;
   options["float"] = Json::array();
   for (const passes::PrecisionRule& rule : config.precision) {

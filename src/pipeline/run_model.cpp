@@ -97,7 +97,7 @@ void write_outputs(const fs::path& path, const data::NamedTensors& tensors) {
 }  // namespace
 
 RunSummary run_model(const RunConfig& config, Reporter& reporter) {
-  LoadedModel model = load_model(config.model, reporter);
+  LoadedModel model = load_model(with_encodings(config.model, config.encodings), reporter);
   RunSummary summary;
   exec::ExecOptions options{.intra_threads = config.threads};
   if (!model.state.encodings.empty()) options.encodings = &model.state.encodings;

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "qtool/ir/node.h"
+#include "qtool/ir/graph.h"
 #include "qtool/tensor/shape.h"
 
 namespace qtool::ops {
@@ -61,5 +61,11 @@ struct Recurrent {
 // Slots of parameters that take the weight width of the profile, one grid a tensor, without making the operator a layer
 // whose channels stages may scale or correct: W and R of these operators, none of any other.
 [[nodiscard]] std::span<const size_t> whole_weights(const ir::Node& node);
+
+[[nodiscard]] bool is_recurrent(const ir::Node& node);
+
+// Why a recurrent node of this graph cannot be written as ordinary operators, one group a step; empty where it can
+// (passes/unroll_recurrent.h). Throws as read_recurrent.
+[[nodiscard]] std::string obstacle_to_steps(const ir::Graph& graph, const ir::Node& node);
 
 }  // namespace qtool::ops

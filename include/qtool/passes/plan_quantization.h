@@ -39,6 +39,9 @@ struct PlanOptions {
   std::set<ir::ValueId> float_tensors = {};
   std::map<ir::ValueId, quant::Encoding> fixed = {};   // tensors whose grids are given; they follow nobody
   BlockRule blocks = {};
+  // Sets of values that are one tensor in turn (a state over the steps of a loop): one grid each. The first holds the values of
+  // all others (a Concat of them): calibration looks at it alone.
+  std::vector<std::vector<ir::ValueId>> shared_grids = {};
 };
 
 struct PlanNotes {

@@ -86,6 +86,9 @@ struct QuantizeConfig {
   bool histograms = false;                         // collect them although the method needs none
   int threads = 1;
 
+  // `model` with what decides whether recurrent nodes are unrolled: whether a DLC is written, and given encodings.
+  [[nodiscard]] ModelOptions model_options() const;
+
   // `optimizations` without those that are no stages: "head" and "selective" choose precision before any stage runs, "auto"
   // searches for a whole recipe.
   [[nodiscard]] std::vector<std::string> stages() const;
@@ -111,6 +114,7 @@ struct MethodOutcome {
 struct QuantizeSummary {
   std::vector<std::string> files;                  // names below config.output
   std::string preprocessing;                       // the resolved description, one line; empty for tensor files
+  std::vector<passes::UnrolledNode> unrolled;      // recurrent nodes that became operators of their steps
   int64_t samples = 0;
   size_t activation_encodings = 0, parameter_encodings = 0;
   double weight_sqnr_db = 0.0;                     // of all weights together

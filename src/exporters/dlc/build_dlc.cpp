@@ -7,6 +7,7 @@
 #include "dlc/lowering_context.h"
 #include "dlc/lowering_table.h"
 #include "qtool/container/dlc_verify.h"
+#include "qtool/ops/recurrent.h"
 #include "qtool/support/error.h"
 #include "qtool/support/format.h"
 
@@ -18,7 +19,11 @@ using dlc::Lowering;
 using dlc::LoweringContext;
 using dlc::NodeLowering;
 
-std::string hint_for(const ir::Node& node) {
+std::string hint_for(const ir::Graph& graph, const ir::Node& node) {
+  if (ops::is_recurrent(node)) {
+    const std::string obstacle = ops::obstacle_to_steps(graph, node);
+    return obstacle.empty() ? "this backend computes it step by step; use --unroll-recurrent auto or on" : "it cannot be written step by step: " + obstacle;
+  }
   if (node.op_type == "Erf") return "a lone Erf has no counterpart; the Gelu pattern around it was not recognised";
   if (node.op_type == "NonMaxSuppression") return "its result size depends on the data; leave it to the application";
   if (node.op_type == "If" || node.op_type == "Loop" || node.op_type == "Scan") return "control flow is not supported; make its condition a constant";
@@ -49,7 +54,7 @@ class GraphLowering {
     if (depends_on_problem(node)) return;
     const Lowering* lowering = dlc::builtin_lowerings().find(node);
     if (lowering == nullptr) {
-      problems_.push_back(format("{}: {}", node.text(), hint_for(node)));
+      problems_.push_back(format("{}: {}", node.text(), hint_for(context_.graph(), node)));
       return;
     }
     try {

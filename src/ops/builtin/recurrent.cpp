@@ -169,7 +169,7 @@ std::vector<Tensor> evaluate(const EvalContext& context) {
 
 void register_recurrent(Registry& registry) {
   for (const char* type : {"RNN", "GRU", "LSTM"}) {
-    registry.add({.type = type, .first_opset = 7, .notes = "no DLC; weights on one grid each, computed in float", .infer = infer, .evaluate = evaluate});
+    registry.add({.type = type, .first_opset = 7, .notes = "DLC: step by step (--unroll-recurrent); else weights on one grid each, computed in float", .infer = infer, .evaluate = evaluate});
   }
 }
 

@@ -152,6 +152,24 @@ TEST(DlcExporter, CastsBetweenSameStoredTypesVanish) {
   EXPECT_THAT(op_types(c.exported()), testing::ElementsAre("Cast"));
 }
 
+TEST(DlcExporter, SaysWhyARecurrentNodeIsNotWritten) {
+  const auto refusal = [](const std::vector<std::string>& more) {
+    DlcCase c;
+    c.input("x", {5, 1, 2}).floats("w", {1, 12, 2}).floats("r", {1, 12, 3}).floats("p", {1, 9});
+    std::vector<std::string> inputs{"x", "w", "r"};
+    inputs.insert(inputs.end(), more.begin(), more.end());
+    c.node("LSTM", inputs, {"y"}, {{"hidden_size", int64_t{3}}}).output("y");
+    try {
+      (void)c.exported();
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_THAT(refusal({}), HasSubstr("--unroll-recurrent"));
+  EXPECT_THAT(refusal({"", "", "", "", "p"}), HasSubstr("through peepholes (input P)"));
+}
+
 TEST(DlcExporter, AllUnsupportedNodesAreListedAtOnce) {
   DlcCase c;
   c.input("x", {1, 4}).node("Erf", {"x"}, {"a"}).node("Relu", {"a"}, {"b"}).node("Cosh", {"x"}, {"d"}).output("b").output("d");
