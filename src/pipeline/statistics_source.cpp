@@ -48,7 +48,8 @@ calib::CalibrationResult statistics_of(const StatisticsFile& file, const ir::Gra
   for (const ir::ValueId id : observed) {
     const auto found = by_name.find(graph.value(id).name);
     if (found == by_name.end()) {
-      throw Error(ErrorCode::kInvalidData, "the statistics file does not hold this tensor; calibrate again with this build").with("tensor", graph.value(id).name);
+      throw Error(ErrorCode::kInvalidData, "the statistics file does not hold this tensor; calibrate again with this build and the same --unroll-recurrent")
+          .with("tensor", graph.value(id).name);
     }
     result.statistics[id] = *found->second;
   }
