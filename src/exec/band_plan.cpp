@@ -18,10 +18,8 @@ const Tensor& weights_of(const ir::Graph& graph, const ChainLayer& layer) { retu
 
 std::vector<float> bias_of(const ir::Graph& graph, const ChainLayer& layer, int64_t lanes) {
   const auto& inputs = layer.conv->inputs;
-  if (inputs.size() < 3 || inputs[2] == ir::kNoValue) return {};
-  std::vector<float> bias = graph.constant(inputs[2])->to_float();
-  bias.resize(static_cast<size_t>(lanes), 0.0f);
-  return bias;
+  const bool has = inputs.size() > 2 && inputs[2] != ir::kNoValue;
+  return padded_bias(has ? graph.constant(inputs[2]) : nullptr, lanes);
 }
 
 // ONNX [channels, 1, taps] -> [block][tap][lane]

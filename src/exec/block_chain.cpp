@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dense_layer.h"
 #include "fusion.h"
 #include "qtool/ops/window.h"
 
@@ -16,10 +17,6 @@ using ir::Node;
 using ir::NodeId;
 using ir::ValueId;
 
-bool all_equal(const std::vector<int64_t>& values, int64_t value) {
-  return std::all_of(values.begin(), values.end(), [value](int64_t v) { return v == value; });
-}
-
 // A Conv over images whose parameters are constants.
 bool is_plain_conv(const Graph& graph, const ValueFacts& facts, const Node& node) {
   if (node.op_type != "Conv" || !node.domain.empty() || !facts.typed(node.inputs[0]) || !facts.typed(node.outputs[0])) return false;
@@ -30,12 +27,6 @@ bool is_plain_conv(const Graph& graph, const ValueFacts& facts, const Node& node
 
 ops::WindowParams window_of(const Graph& graph, const Node& conv) {
   return ops::conv_window(conv, graph.type_of(conv.inputs[0]).shape, graph.type_of(conv.inputs[1]).shape);
-}
-
-bool is_pointwise(const Graph& graph, const Node& conv) {
-  const ops::WindowParams window = window_of(graph, conv);
-  return conv.attr_int("group", 1) == 1 && all_equal(window.kernel, 1) && all_equal(window.strides, 1) &&
-         all_equal(window.pads_begin, 0) && all_equal(window.pads_end, 0);
 }
 
 bool is_depthwise(const Graph& graph, const Node& conv) {
@@ -51,14 +42,14 @@ class ChainFinder {
   ChainFinder(const Graph& graph, const ValueFacts& facts) : graph_(graph), facts_(facts) {}
 
   std::optional<BlockChain> from(const Node& node) {
-    if (!is_plain_conv(graph_, facts_, node) || !is_pointwise(graph_, node)) return std::nullopt;
+    if (!is_plain_conv(graph_, facts_, node) || !is_pointwise(node, window_of(graph_, node))) return std::nullopt;
     chain_.source = node.inputs[0];
     chain_.expand = take(node);
     const Node* depthwise = next_conv();
     if (depthwise == nullptr || !is_depthwise(graph_, *depthwise)) return std::nullopt;
     chain_.depthwise = take(*depthwise);
     const Node* project = next_conv();
-    if (project == nullptr || !is_pointwise(graph_, *project)) return std::nullopt;
+    if (project == nullptr || !is_pointwise(*project, window_of(graph_, *project))) return std::nullopt;
     chain_.project = take(*project);
     take_residual();
     return chain_;

@@ -14,12 +14,19 @@ Finish finish_of(const FusedActivation& activation) {
   return {Finish::kNone, 0.0f, 0.0f};
 }
 
-std::vector<float> padded_bias(const KernelRequest& request, int64_t lanes) {
-  const Tensor* constant = request.constant(2);
-  if (constant == nullptr) return {};
-  std::vector<float> bias = constant->to_float();
-  bias.resize(static_cast<size_t>(lanes), 0.0f);
-  return bias;
+std::vector<float> padded_bias(const Tensor* bias, int64_t lanes) {
+  if (bias == nullptr) return {};
+  std::vector<float> padded = bias->to_float();
+  padded.resize(static_cast<size_t>(lanes), 0.0f);
+  return padded;
+}
+
+bool is_pointwise(const ir::Node& conv, const ops::WindowParams& window) {
+  const auto all = [](const std::vector<int64_t>& values, int64_t value) {
+    return std::all_of(values.begin(), values.end(), [value](int64_t v) { return v == value; });
+  };
+  return conv.attr_int("group", 1) == 1 && all(window.kernel, 1) && all(window.strides, 1) && all(window.pads_begin, 0) &&
+         all(window.pads_end, 0);
 }
 
 Tensor pack_pointwise(const Tensor& weights, int64_t first, int64_t count, int64_t block) {

@@ -200,7 +200,7 @@ std::optional<KernelChoice> grouped_conv(const KernelRequest& request) {
   if (!parts) return std::nullopt;
   auto plan = make_plan(request, *request.constant(1), parts->window, parts->channels);
   plan->job.finish = finish_of(request.activation);
-  plan->bias = padded_bias(request, parts->channels.out_blocks() * parts->channels.block);
+  plan->bias = padded_bias(request.constant(2), parts->channels.out_blocks() * parts->channels.block);
   return choice_of(request, std::move(plan), parts->window);
 }
 

@@ -19,14 +19,6 @@ struct Plan1x1 {
   int64_t chunk = 1, chunks = 1;  // pixels of a chunk; chunks of an image
 };
 
-bool is_pointwise(const KernelRequest& request, const ops::WindowParams& window) {
-  const auto all = [](const std::vector<int64_t>& values, int64_t value) {
-    return std::all_of(values.begin(), values.end(), [value](int64_t v) { return v == value; });
-  };
-  return request.node.attr_int("group", 1) == 1 && all(window.kernel, 1) && all(window.strides, 1) && all(window.pads_begin, 0) &&
-         all(window.pads_end, 0);
-}
-
 Plan1x1 make_plan(const KernelRequest& request, const FloatKernels& kernels) {
   const Shape& source = request.input_shape(0);
   const auto blocks = [&](int64_t channels) { return (channels + kernels.block - 1) / kernels.block; };
@@ -76,14 +68,14 @@ std::optional<KernelChoice> pointwise_conv(const KernelRequest& request) {
   if (source.rank() < 3 || source.rank() > 5 || request.block != kernels.block || request.output_shape().element_count() == 0) {
     return std::nullopt;
   }
-  if (!is_pointwise(request, ops::conv_window(request.node, source, request.input_shape(1)))) return std::nullopt;
+  if (!is_pointwise(request.node, ops::conv_window(request.node, source, request.input_shape(1)))) return std::nullopt;
   const Plan1x1 plan = make_plan(request, kernels);
   if (!pays(plan, kernels)) return std::nullopt;
   KernelChoice choice;
   choice.input_layouts = {Layout{request.block}, Layout{}, Layout{}};
   choice.output_layouts = {Layout{request.block}};
   choice.input_absorbed = {false, true, request.has_input(2)};
-  choice.kernel = make_kernel([plan, &kernels, bias = padded_bias(request, plan.job.out_blocks * kernels.block),
+  choice.kernel = make_kernel([plan, &kernels, bias = padded_bias(request.constant(2), plan.job.out_blocks * kernels.block),
                                weights = pack_pointwise(*request.constant(1), 0, plan.job.in_channels, kernels.block)](
                                   const KernelArgs& args) { run(plan, kernels, weights, bias, args); });
   return choice;

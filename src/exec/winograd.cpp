@@ -140,7 +140,7 @@ std::optional<KernelChoice> winograd_conv(const KernelRequest& request) {
   choice.input_absorbed = {false, true, request.has_input(2)};
   choice.scratch_bytes = static_cast<size_t>(winograd_scratch_floats(plan.job.in_blocks, plan.block_tiles, kernels.block)) *
                          sizeof(float) * static_cast<size_t>(intra_threads());
-  choice.kernel = make_kernel([plan, &kernels, bias = padded_bias(request, plan.job.out_blocks * kernels.block), weights = pack_winograd_weights(*request.constant(1), plan.job, kernels.block)](
+  choice.kernel = make_kernel([plan, &kernels, bias = padded_bias(request.constant(2), plan.job.out_blocks * kernels.block), weights = pack_winograd_weights(*request.constant(1), plan.job, kernels.block)](
                                   const KernelArgs& args) { run(plan, kernels, weights, bias, args); });
   return choice;
 }

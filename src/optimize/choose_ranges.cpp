@@ -108,9 +108,9 @@ class Chooser {
     return open;
   }
 
-  [[nodiscard]] double scout_work(std::span<ProbedTensor* const> tensors, size_t samples) const {
+  static double scout_work(std::span<ProbedTensor* const> tensors, size_t samples) {
     double work = 0.0;
-    for (const ProbedTensor* tensor : tensors) work += suffix_work(state_.graph, tensor->members.front());
+    for (const ProbedTensor* tensor : tensors) work += tensor->suffix_work;
     return work * static_cast<double>(samples);
   }
 
@@ -174,9 +174,7 @@ class Chooser {
     }
   }
 
-  [[nodiscard]] double round_work(const ProbedTensor& tensor) const {
-    return static_cast<double>(tensor.candidates.size()) * suffix_work(state_.graph, tensor.members.front());
-  }
+  static double round_work(const ProbedTensor& tensor) { return static_cast<double>(tensor.candidates.size()) * tensor.suffix_work; }
 
   [[nodiscard]] double cost(const ProbedTensor& tensor, size_t i) const { return tensor.noise[i].cost(probe_.measure().blocks()); }
   [[nodiscard]] double power(const ProbedTensor& tensor) const { return cost(tensor, 0) * cost(tensor, 0); }

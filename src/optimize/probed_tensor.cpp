@@ -53,6 +53,7 @@ std::vector<ProbedTensor> tensors_to_probe(const model::ModelState& state, const
     tensor.noise.resize(tensor.candidates.size());
     tensor.costs.resize(tensor.candidates.size());
     tensor.alive.assign(tensor.candidates.size(), true);
+    tensor.suffix_work = suffix_work(state.graph, tensor.members.front());
   });
   std::erase_if(tensors, [](const ProbedTensor& tensor) { return tensor.candidates.empty(); });
   return tensors;

@@ -22,6 +22,7 @@ struct ProbedTensor {
   std::vector<OutputNoise> noise;          // by candidate
   std::vector<std::vector<double>> costs;  // by candidate, then sample
   std::vector<bool> alive;
+  double suffix_work = 0.0;                // multiplications behind the tensor
   bool clips = true;                       // false: min-max only
   double min_gain = 1.0;                   // noise amplitude of the range at hand over that of a better one
 

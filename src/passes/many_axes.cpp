@@ -13,9 +13,7 @@ namespace {
 constexpr int64_t kReshapeSince = 5;
 
 void add_reshape(Graph& graph, ValueId source, ValueId target, std::string_view name, int64_t opset) {
-  const std::vector<int64_t>& dims = graph.type_of(target).shape.dims();
-  const ValueId shape = add_constant(graph, format("{}.shape", name),
-                                     Tensor::from<int64_t>(Shape{static_cast<int64_t>(dims.size())}, std::span(dims)));
+  const ValueId shape = add_constant(graph, format("{}.shape", name), int_tensor(graph.type_of(target).shape.dims()));
   graph.add_node({.name = std::string(name), .op_type = "Reshape", .opset = std::max(opset, kReshapeSince),
                   .inputs = {source, shape}, .outputs = {target}});
 }

@@ -156,6 +156,10 @@ bool redirect(Graph& graph, ValueId from, ValueId to) {
   return true;
 }
 
+Tensor int_tensor(std::span<const int64_t> values) {
+  return Tensor::from<int64_t>(Shape{static_cast<int64_t>(values.size())}, values);
+}
+
 ValueId add_constant(Graph& graph, std::string_view stem, Tensor tensor) {
   return graph.add_constant(graph.unique_name(stem), std::move(tensor));
 }

@@ -15,10 +15,6 @@ using ir::ValueId;
 
 namespace {
 
-Tensor int_list(const std::vector<int64_t>& values) {
-  return Tensor::from<int64_t>(Shape{static_cast<int64_t>(values.size())}, std::span(values));
-}
-
 Shape with_extent(const Shape& shape, int64_t axis, int64_t extent) {
   std::vector<int64_t> dims = shape.dims();
   dims[static_cast<size_t>(axis)] = extent;
@@ -59,7 +55,7 @@ ValueId StepWriter::binary(std::string_view op_type, const std::string& name, Va
 }
 
 ValueId StepWriter::reshape(const std::string& name, ValueId value, const Shape& target) {
-  return add("Reshape", name, {value, constant(name + ".shape", int_list(target.dims()))}, target);
+  return add("Reshape", name, {value, constant(name + ".shape", int_tensor(target.dims()))}, target);
 }
 
 ValueId StepWriter::transpose(const std::string& name, ValueId value, const std::vector<int64_t>& perm) {
@@ -82,7 +78,7 @@ ValueId StepWriter::concat(const std::string& name, const std::vector<ValueId>& 
 }
 
 ValueId StepWriter::slice(const std::string& name, ValueId value, int64_t axis, int64_t begin, int64_t extent) {
-  const auto number = [&](int64_t n) { return constant(format("at_{}", n), int_list({n})); };
+  const auto number = [&](int64_t n) { return constant(format("at_{}", n), int_tensor(std::array{n})); };
   return add("Slice", name, {value, number(begin), number(begin + extent), number(axis)}, with_extent(shape(value), axis, extent));
 }
 
@@ -101,7 +97,7 @@ std::vector<ValueId> StepWriter::parts(const std::string& name, ValueId value, i
   for (size_t i = 0; i < extents.size(); ++i) pieces.push_back(add_result(names[i], with_extent(shape(value), axis, extents[i])));
   std::string lengths = "split";
   for (const int64_t extent : extents) lengths += format("_{}", extent);
-  add_node("Split", name, {value, constant(lengths, int_list(extents))}, pieces, {{"axis", axis}});
+  add_node("Split", name, {value, constant(lengths, int_tensor(extents))}, pieces, {{"axis", axis}});
   return pieces;
 }
 

@@ -100,7 +100,7 @@ class Unroller {
   // `parts`, one a direction, joined along `axis` into an output of the node; `perm` where batches lie in front.
   void finish(ValueId target, const std::string& name, const std::vector<ValueId>& parts, const Shape& each, int64_t axis, const std::vector<int64_t>& perm) {
     if (parts.size() == 1 && !r_.batch_first) {
-      const ValueId shape = writer_.constant(name + ".shape", Tensor::from<int64_t>(Shape{static_cast<int64_t>(each.rank())}, std::span(each.dims())));
+      const ValueId shape = writer_.constant(name + ".shape", int_tensor(each.dims()));
       return writer_.add_into(target, "Reshape", name, {parts[0], shape});
     }
     std::vector<ValueId> shaped;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -85,6 +86,9 @@ ir::NodeId replace_producer(ir::Graph& graph, ir::ValueId value, Replacement rep
 
 // own_constant for an input slot of `node`.
 ir::ValueId set_own_constant(ir::Graph& graph, ir::NodeId node, size_t slot, Tensor tensor, std::string_view stem);
+
+// A list of integers as operators take it: one axis.
+[[nodiscard]] Tensor int_tensor(std::span<const int64_t> values);
 
 [[nodiscard]] ir::ValueId add_constant(ir::Graph& graph, std::string_view stem, Tensor tensor);
 

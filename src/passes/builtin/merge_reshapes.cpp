@@ -28,8 +28,7 @@ bool merge(model::ModelState& state, ir::NodeId id) {
   const TensorType* type = known_type(graph, output);
   if (type == nullptr || type->shape.element_count() == 0) return false;
   if (graph.single_user(middle) == ir::kNoNode && !same_known_type(graph, source, output)) return false;
-  Tensor dims = Tensor::from<int64_t>(Shape{static_cast<int64_t>(type->shape.rank())}, std::span(type->shape.dims()));
-  const ir::ValueId shape = add_constant(graph, node.name + ".shape", std::move(dims));
+  const ir::ValueId shape = add_constant(graph, node.name + ".shape", int_tensor(type->shape.dims()));
   replace_producer(graph, output, {.op_type = "Reshape", .first_opset = 5, .inputs = {source, shape}});
   return true;
 }

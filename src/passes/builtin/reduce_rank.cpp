@@ -255,8 +255,7 @@ bool reduce(model::ModelState& state, ir::NodeId id) {
     graph.set_input(id, slot, view_of(graph, graph.node(id).inputs[slot], shape, format("{}.{}", name, slot)));
   }
   for (const auto& [slot, list] : plan->lists) {
-    graph.set_input(id, slot, add_constant(graph, format("{}.list{}", name, slot),
-                                           Tensor::from<int64_t>(Shape{static_cast<int64_t>(list.size())}, std::span(list))));
+    graph.set_input(id, slot, add_constant(graph, format("{}.list{}", name, slot), int_tensor(list)));
   }
   for (const auto& [key, attribute] : plan->attributes) graph.node(id).attributes[key] = attribute;
   for (size_t slot = 0; slot < plan->outputs.size(); ++slot) {

@@ -42,8 +42,7 @@ bool reduce(model::ModelState& state, ir::NodeId id) {
     if (i < last) moved = add_transpose(graph, moved, steps[i], format("{}.{}", name, i), opset);
   }
   if (steps.empty()) {
-    const std::vector<int64_t>& dims = graph.type_of(node.outputs[0]).shape.dims();
-    const ValueId shape = add_constant(graph, name + ".shape", Tensor::from<int64_t>(Shape{static_cast<int64_t>(dims.size())}, std::span(dims)));
+    const ValueId shape = add_constant(graph, name + ".shape", int_tensor(graph.type_of(node.outputs[0]).shape.dims()));
     replace_producer(graph, graph.node(id).outputs[0], {.op_type = "Reshape", .first_opset = 5, .inputs = {moved, shape}});
     return true;
   }
